@@ -1,0 +1,2 @@
+export { type Role, type RunningWombat, runWombat } from './run.ts'
+export { type RunningServer, startServer } from './server.ts'

@@ -1,0 +1,26 @@
+import type { FastifyInstance } from 'fastify'
+
+const CLOSE_IDLE_EVERY_MS = 100
+
+/** Fastify's close waits for every connection, and ours are kept alive and held: this ends them in an orderly way. */
+export function registerClosing(app: FastifyInstance): { stop(options: { graceMs: number }): Promise<void> } {
+  let isClosing = false
+  app.addHook('onSend', async (_request, reply) => {
+    if (isClosing) {
+      reply.header('connection', 'close')
+    }
+  })
+  return {
+    async stop({ graceMs }) {
+      isClosing = true
+      const idle = setInterval(() => app.server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS)
+      const cut = setTimeout(() => app.server.closeAllConnections(), graceMs)
+      try {
+        await app.close()
+      } finally {
+        clearInterval(idle)
+        clearTimeout(cut)
+      }
+    },
+  }
+}

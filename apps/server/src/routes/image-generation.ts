@@ -1,0 +1,70 @@
+import { parseGenerationRequest } from '@wombat/contract'
+import { type Engine, type RequestAnswer, requestImages } from '@wombat/engine'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { authenticate } from '../plugins/auth.ts'
+import { parseJson } from '../plugins/bodies.ts'
+import type { Limiters } from '../plugins/limiters.ts'
+
+/** POST /api/image-generation/: the checks in the order of the contract, then the flow. */
+export function registerImageGeneration(app: FastifyInstance, parts: { engine: Engine; limiters: Limiters }): void {
+  const { engine, limiters } = parts
+  app.post('/api/image-generation/', async (request, reply) => {
+    const key = await authenticate(request, parts)
+    await limiters.countRequest(key.keyId, key.rateLimitPerMinute, reply)
+    const order = parseGenerationRequest(parseJson(request.body), { aliases: engine.aliases })
+    const idempotencyKey = request.headers['idempotency-key']
+    const answer = await requestImages(
+      engine,
+      key,
+      order,
+      Array.isArray(idempotencyKey) ? idempotencyKey.join(', ') : idempotencyKey,
+    )
+    setHeaders(reply, answer)
+    engine.log.info(
+      {
+        requestId: request.id,
+        accountId: key.accountId,
+        keyId: key.keyId,
+        model: order.model,
+        images: answer.images.length,
+        credits: answer.creditsCharged,
+        ...(answer.isReplayed ? { replayed: true } : {}),
+      },
+      'images requested',
+    )
+    return JSON.stringify(answer.images)
+  })
+  app.options('/api/image-generation/', async (_request, reply) => {
+    reply.status(204).headers({
+      'access-control-allow-origin': '*',
+      'access-control-allow-methods': 'POST, OPTIONS',
+      'access-control-allow-headers': 'Authorization, Content-Type, Idempotency-Key',
+      'access-control-max-age': '86400',
+    })
+  })
+}
+
+function setHeaders(reply: FastifyReply, answer: RequestAnswer): void {
+  reply.headers({
+    'content-type': 'application/json; charset=utf-8',
+    'cache-control': 'no-store',
+    'access-control-allow-origin': '*',
+    'access-control-expose-headers': 'X-Request-Id, X-Credits-Charged, X-Credits-Remaining, X-Effective-Size, X-Effective-Quality, X-Ignored-Params, X-Provider',
+    'x-credits-charged': answer.creditsCharged,
+    'x-credits-remaining': answer.creditsRemaining,
+    'x-effective-size': answer.size,
+    'x-effective-quality': answer.quality,
+    'x-provider': answer.provider,
+  })
+  if (answer.isReplayed) {
+    reply.header('idempotent-replayed', 'true')
+  }
+  if (answer.ignoredParams.length > 0) {
+    reply.header('x-ignored-params', answer.ignoredParams.map(toHeaderText).join(', '))
+  }
+}
+
+/** A field's name is the client's text: what a header can't carry becomes a question mark. */
+function toHeaderText(name: string): string {
+  return name.replace(/[^\x21-\x2b\x2d-\x7e]/g, '?')
+}

@@ -1,0 +1,78 @@
+import type { AddressInfo } from 'node:net'
+import type { Engine } from '@wombat/engine'
+import fastify from 'fastify'
+import { registerBodies } from './plugins/bodies.ts'
+import { registerClosing } from './plugins/closing.ts'
+import { answerClientError, registerErrors } from './plugins/errors.ts'
+import { createLimiters } from './plugins/limiters.ts'
+import { registerHealth } from './routes/health.ts'
+import { registerImageGeneration } from './routes/image-generation.ts'
+import { registerImage } from './routes/image.ts'
+import { registerIndex } from './routes/index-page.ts'
+
+export interface RunningServer {
+  /** The address that it listens on, such as http://127.0.0.1:3000. */
+  readonly url: string
+  /** Takes no new connection, lets running requests end for `graceMs`, then cuts them. */
+  stop(options: { graceMs: number }): Promise<void>
+}
+
+const BODY_LIMIT_BYTES = 1024 * 1024
+/** From the first byte of a request to its last, in milliseconds. Fastify's default is none at all. */
+const REQUEST_TIMEOUT_MS = 20_000
+const HEADERS_TIMEOUT_MS = 15_000
+const CHECK_CONNECTIONS_MS = 5_000
+/** Longer than the idle limits of the usual load balancers, so that they close first. */
+const KEEP_ALIVE_TIMEOUT_MS = 72_000
+const HEADER_LIMIT_BYTES = 16 * 1024
+
+/** Listens on HOST and PORT. Every plugin and route of the server is on this screen. */
+export async function startServer(engine: Engine): Promise<RunningServer> {
+  const { config } = engine
+  const app = fastify({
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    // Never true: then anyone could choose the address that limits are counted for.
+    trustProxy: config.TRUST_PROXY.length === 0 ? false : [...config.TRUST_PROXY],
+    genReqId: () => crypto.randomUUID(),
+    exposeHeadRoutes: false,
+    clientErrorHandler: answerClientError,
+    return503OnClosing: false,
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
+      maxHeaderSize: HEADER_LIMIT_BYTES,
+    },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 100 },
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+  })
+
+  const limiters = createLimiters(config)
+  registerErrors(app, engine)
+  registerBodies(app)
+  const closing = registerClosing(app)
+  registerImageGeneration(app, { engine, limiters })
+  registerImage(app, { engine, limiters })
+  registerHealth(app, { engine })
+  registerIndex(app)
+
+  await app.listen({ host: config.HOST, port: config.PORT, backlog: 4096 })
+  const url = listeningUrl(config.HOST, boundPort(app.server.address()) ?? config.PORT)
+  if (engine.publicUrl === '') {
+    engine.publicUrl = url
+  }
+  return { url, stop: closing.stop }
+}
+
+/** An address that a client on this machine can use: "any address" is no address to connect to. */
+function listeningUrl(host: string, port: number): string {
+  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
+}
+
+function boundPort(address: AddressInfo | string | null): number | undefined {
+  return address === null || typeof address === 'string' ? undefined : address.port
+}

@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto'
+import type { Plan } from '@wombat/contract'
+import type { Database, Statement } from '@wombat/database'
+
+export interface Account {
+  readonly id: string
+  readonly name: string
+  readonly plan: Plan
+  readonly balance: number
+  readonly rateLimitPerMinute: number | null
+  readonly isBootstrap: boolean
+  readonly disabledAt: Date | null
+  readonly createdAt: Date
+}
+
+export type AccountSummary = Account & { readonly keys: number }
+
+/** Processes drop what they remember of keys when this channel speaks. */
+const NOTIFY_ACCOUNTS: Statement = { name: 'notify-accounts', text: `SELECT pg_notify('wombat_accounts', $1)` }
+
+/** A new account without credits or keys. */
+export async function createAccount(
+  db: Database,
+  account: { name: string; plan: Plan; rateLimitPerMinute?: number | undefined; isBootstrap?: boolean },
+): Promise<Account> {
+  const row = await db.prisma.account.create({
+    data: {
+      id: randomUUID(),
+      name: account.name,
+      plan: account.plan,
+      rateLimitPerMinute: account.rateLimitPerMinute ?? null,
+      isBootstrap: account.isBootstrap ?? false,
+    },
+  })
+  return toAccount(row)
+}
+
+export async function findAccount(db: Database, id: string): Promise<Account | undefined> {
+  const row = await db.prisma.account.findUnique({ where: { id } })
+  return row === null ? undefined : toAccount(row)
+}
+
+/** Newest first. */
+export async function listAccounts(db: Database, limit: number): Promise<AccountSummary[]> {
+  const rows = await db.prisma.account.findMany({
+    orderBy: { createdAt: 'desc' },
+    take: limit,
+    include: { _count: { select: { keys: { where: { revokedAt: null } } } } },
+  })
+  return rows.map((row) => ({ ...toAccount(row), keys: row._count.keys }))
+}
+
+/** A disabled account's keys are refused at once in every process; its images stay. False: there is no such account. */
+export async function setAccountDisabled(db: Database, id: string, isDisabled: boolean): Promise<boolean> {
+  const { count } = await db.prisma.account.updateMany({
+    where: { id },
+    data: { disabledAt: isDisabled ? new Date() : null },
+  })
+  await notifyAccountsChanged(db, id)
+  return count === 1
+}
+
+export async function notifyAccountsChanged(db: Database, accountId: string): Promise<void> {
+  await db.run(NOTIFY_ACCOUNTS, [accountId])
+}
+
+function toAccount(row: Omit<Account, 'plan'> & { plan: string }): Account {
+  return {
+    id: row.id,
+    name: row.name,
+    plan: row.plan === 'professional' ? 'professional' : 'basic',
+    balance: row.balance,
+    rateLimitPerMinute: row.rateLimitPerMinute,
+    isBootstrap: row.isBootstrap,
+    disabledAt: row.disabledAt,
+    createdAt: row.createdAt,
+  }
+}
+
+/** The account that the first start made, if it did. */
+export async function findBootstrapAccount(db: Database): Promise<Account | undefined> {
+  const row = await db.prisma.account.findFirst({ where: { isBootstrap: true } })
+  return row === null ? undefined : toAccount(row)
+}
+
+const IS_FIRST_START: Statement = {
+  name: 'is-first-start',
+  text: `SELECT NOT EXISTS (SELECT FROM api_keys) AND NOT EXISTS (SELECT FROM accounts WHERE NOT is_bootstrap) AS is_first`,
+}
+
+/** True when nobody could use this server: there is no key, and no account but perhaps a half-made first one. */
+export async function isFirstStart(db: Database): Promise<boolean> {
+  const [row] = await db.run<{ is_first: boolean }>(IS_FIRST_START, [])
+  return row?.is_first === true
+}

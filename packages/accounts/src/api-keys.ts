@@ -1,0 +1,120 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { newApiKey, type Plan } from '@wombat/contract'
+import type { Database, Statement } from '@wombat/database'
+import { notifyAccountsChanged } from './accounts.ts'
+
+/** What a request may do that came with this key. */
+export interface AuthenticatedKey {
+  readonly keyId: string
+  readonly accountId: string
+  readonly plan: Plan
+  readonly isAccountDisabled: boolean
+  /** The key's own limit, else the account's, else undefined for the default. */
+  readonly rateLimitPerMinute: number | undefined
+  /** Milliseconds since the epoch, or undefined. */
+  readonly expiresAtMs: number | undefined
+}
+
+export interface ApiKeySummary {
+  readonly keyId: string
+  readonly accountId: string
+  readonly name: string
+  readonly lastFour: string
+  readonly createdAt: Date
+  readonly expiresAt: Date | null
+  readonly revokedAt: Date | null
+}
+
+/** SHA-256 is enough for a key of 122 random bits: there is nothing to guess, and a slow hash would be a lever for overload. */
+export function hashKey(apiKey: string): Buffer {
+  return createHash('sha256').update(apiKey).digest()
+}
+
+/** The key in plain text is in the answer and nowhere else. */
+export async function createKey(
+  db: Database,
+  key: { accountId: string; name?: string; apiKey?: string; expiresAt?: Date; rateLimitPerMinute?: number | undefined },
+): Promise<{ keyId: string; apiKey: string }> {
+  const apiKey = key.apiKey ?? newApiKey()
+  const { id } = await db.prisma.apiKey.create({
+    data: {
+      id: randomUUID(),
+      accountId: key.accountId,
+      hash: new Uint8Array(hashKey(apiKey)),
+      lastFour: apiKey.slice(-4),
+      name: key.name ?? '',
+      expiresAt: key.expiresAt ?? null,
+      rateLimitPerMinute: key.rateLimitPerMinute ?? null,
+    },
+  })
+  await notifyAccountsChanged(db, key.accountId)
+  return { keyId: id, apiKey }
+}
+
+const FIND_KEY: Statement = {
+  name: 'find-key',
+  text: `SELECT k.id AS key_id, k.account_id, a.plan, a.disabled_at IS NOT NULL AS is_disabled, k.expires_at,
+                coalesce(k.rate_limit_per_minute, a.rate_limit_per_minute) AS rate_limit
+         FROM api_keys k JOIN accounts a ON a.id = k.account_id
+         WHERE k.hash = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())`,
+}
+
+interface KeyRow {
+  readonly key_id: string
+  readonly account_id: string
+  readonly plan: string
+  readonly is_disabled: boolean
+  readonly expires_at: Date | null
+  readonly rate_limit: number | null
+}
+
+/** Undefined for a key that does not exist, was revoked or has expired. */
+export async function findKey(db: Database, hash: Buffer): Promise<AuthenticatedKey | undefined> {
+  const [row] = await db.run<KeyRow>(FIND_KEY, [hash])
+  if (row === undefined) {
+    return undefined
+  }
+  return {
+    keyId: row.key_id,
+    accountId: row.account_id,
+    plan: row.plan === 'professional' ? 'professional' : 'basic',
+    isAccountDisabled: row.is_disabled,
+    rateLimitPerMinute: row.rate_limit ?? undefined,
+    expiresAtMs: row.expires_at?.getTime(),
+  }
+}
+
+export async function listKeys(db: Database, accountId: string): Promise<ApiKeySummary[]> {
+  const rows = await db.prisma.apiKey.findMany({ where: { accountId }, orderBy: { createdAt: 'asc' } })
+  return rows.map((row) => ({
+    keyId: row.id,
+    accountId: row.accountId,
+    name: row.name,
+    lastFour: row.lastFour,
+    createdAt: row.createdAt,
+    expiresAt: row.expiresAt,
+    revokedAt: row.revokedAt,
+  }))
+}
+
+/** Refused at once in every process. False: there is no such key, or it was revoked before. */
+export async function revokeKey(db: Database, keyId: string): Promise<boolean> {
+  const rows = await db.prisma.apiKey.updateManyAndReturn({
+    where: { id: keyId, revokedAt: null },
+    data: { revokedAt: new Date() },
+    select: { accountId: true },
+  })
+  const [row] = rows
+  if (row === undefined) {
+    return false
+  }
+  await notifyAccountsChanged(db, row.accountId)
+  return true
+}
+
+const IS_KNOWN_KEY: Statement = { name: 'is-known-key', text: 'SELECT FROM api_keys WHERE hash = $1' }
+
+/** True for a key that exists or existed: a revoked or expired one counts. */
+export async function isKnownKey(db: Database, apiKey: string): Promise<boolean> {
+  return (await db.run(IS_KNOWN_KEY, [hashKey(apiKey)])).length > 0
+}

@@ -1,0 +1,43 @@
+export { isApiKeyShape, newApiKey } from './api-key.ts'
+export {
+  ALIAS_DEFAULT_QUALITIES,
+  assertCatalogue,
+  DEFAULT_MODEL,
+  DEFAULT_MODEL_ALIASES,
+  findQuality,
+  isModelId,
+  MODELS,
+  type ModelEntry,
+  type ModelId,
+  modelEntry,
+  type Plan,
+  type Quality,
+  type QualityEntry,
+} from './catalogue.ts'
+export {
+  ApiError,
+  type ApiErrorOptions,
+  ERROR_STATUS,
+  type ErrorBody,
+  type ErrorCode,
+  type ErrorDetails,
+  errorBody,
+} from './errors.ts'
+export {
+  type GenerationBody,
+  generationBodySchema,
+  MAX_PROMPT_LENGTH,
+  MAX_REFERENCE_LENGTH,
+  MAX_REFERENCES,
+  STYLES,
+  type Style,
+} from './generation-body.ts'
+export {
+  type GeneratedImage,
+  type GenerationOrder,
+  type ModelAliases,
+  parseGenerationRequest,
+} from './generation-request.ts'
+export { type ImageName, newImageId, parseImageName } from './image-id.ts'
+export type { ImageFailure, ImageStatus, ImageStatusBody } from './image-status.ts'
+export { effectiveSize, formatSize, LISTED_SIZES, NATIVE_SIZES, parseSize, type Size } from './sizes.ts'

@@ -1,0 +1,5 @@
+export { type Listener, openListener } from './listen.ts'
+export { migrate, pendingMigrations } from './migrate.ts'
+export { type Database, type OpenDatabaseOptions, openDatabase, type Statement } from './open-database.ts'
+export { Prisma } from './prisma-door.ts'
+export { type Queryable, withClient } from './with-client.ts'

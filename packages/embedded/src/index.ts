@@ -1,0 +1,1 @@
+export { type EmbeddedPostgres, type JoinOptions, joinEmbeddedPostgres } from './embedded-postgres.ts'

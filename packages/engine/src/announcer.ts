@@ -1,0 +1,54 @@
+import type { JobQueue, Wakeup } from '@wombat/queue'
+import { describeError, type Logger } from './logger.ts'
+
+/**
+ * Tells the queue of new images, in bulk and off the path of the answer. What can't be told, or is too much at once,
+ * is left to the sweep, which finds it in the database.
+ */
+export interface Announcer {
+  announce(lane: string, wakeups: readonly Wakeup[]): void
+  /** Resolves when everything that was to be told has been told or given up. */
+  drain(): Promise<void>
+}
+
+/** More than this waiting to be told means that the queue is behind; the sweep then feeds it at the queue's own pace. */
+const MOST_WAITING = 2_000
+const MOST_AT_ONCE = 250
+
+export function openAnnouncer(queue: JobQueue, log: Logger): Announcer {
+  const lanes = new Map<string, { waiting: Wakeup[]; underWay: Promise<void> | undefined }>()
+
+  async function tell(lane: string, state: { waiting: Wakeup[] }) {
+    while (state.waiting.length > 0) {
+      const batch = state.waiting.splice(0, MOST_AT_ONCE)
+      try {
+        await queue.announce(lane, batch)
+      } catch (error) {
+        log.warn({ lane, images: batch.length, err: describeError(error) }, 'images could not be announced, the sweep will')
+      }
+    }
+  }
+
+  return {
+    announce(lane, wakeups) {
+      let state = lanes.get(lane)
+      if (state === undefined) {
+        state = { waiting: [], underWay: undefined }
+        lanes.set(lane, state)
+      }
+      if (state.waiting.length > MOST_WAITING) {
+        return
+      }
+      state.waiting.push(...wakeups)
+      if (state.underWay === undefined) {
+        const active = state
+        active.underWay = tell(lane, active).finally(() => {
+          active.underWay = undefined
+        })
+      }
+    },
+    async drain() {
+      await Promise.all([...lanes.values()].map((state) => state.underWay))
+    },
+  }
+}

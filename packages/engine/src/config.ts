@@ -1,0 +1,145 @@
+import { readFileSync } from 'node:fs'
+import { isModelId } from '@wombat/contract'
+import { FormatError, FUTURE_VARIABLES, VARIABLES, type Variable } from './config-variables.ts'
+
+type Values = { readonly [Name in keyof typeof VARIABLES]: ReturnType<(typeof VARIABLES)[Name]['parse']> }
+
+/** All settings by the names they have in the environment, parsed, with their defaults. */
+export type Config = Values & {
+  /** What to tell the operator: names that look like ours and aren't, settings without effect. */
+  readonly warnings: readonly string[]
+}
+
+/** The name and default of every setting, as `.env.example` lists them. */
+export const CONFIG_VARIABLES: readonly { name: string; default: unknown; isSecret: boolean }[] = Object.entries(
+  VARIABLES,
+).map(([name, variable]) => ({ name, default: variable.default, isSecret: 'isSecret' in variable }))
+
+/** All faults of the configuration at once, a line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly faults: readonly string[]
+
+  constructor(faults: readonly string[]) {
+    super(`The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
+    this.faults = faults
+  }
+}
+
+/** Reads the settings from an environment. Empty counts as unset. Throws ConfigError. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const faults: string[] = []
+  const values: Record<string, unknown> = {}
+  for (const [name, variable] of Object.entries(VARIABLES)) {
+    values[name] = readOne(env, name, variable, faults)
+  }
+  const config = { ...toValues(values), warnings: findWarnings(env) }
+  faults.push(...contradictions(config))
+  if (faults.length > 0) {
+    throw new ConfigError(faults)
+  }
+  return config
+}
+
+/** Every name was read from VARIABLES, with the parser that its type is made of. */
+function toValues(values: Record<string, unknown>): Values {
+  return values as Values
+}
+
+function readOne(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+  variable: Variable<unknown>,
+  faults: string[],
+): unknown {
+  let given = env[name]?.trim()
+  const file = variable.isSecret === true ? env[`${name}_FILE`]?.trim() : undefined
+  if (file !== undefined && file !== '') {
+    if (given !== undefined && given !== '') {
+      faults.push(`${name} and ${name}_FILE are both set: give one of them`)
+      return variable.default
+    }
+    try {
+      given = readFileSync(file, 'utf8').trim()
+    } catch {
+      faults.push(`${name}_FILE is "${file}", which can't be read: it takes the path of a file with the value`)
+      return variable.default
+    }
+  }
+  if (given === undefined || given === '') {
+    return variable.default
+  }
+  try {
+    return variable.parse(given)
+  } catch (error) {
+    if (!(error instanceof FormatError)) {
+      throw error
+    }
+    const shown = variable.isSecret === true ? 'given, but not shown here' : `"${given.slice(0, 64)}"`
+    faults.push(`${name} is ${shown}: it takes ${error.message}`)
+    return variable.default
+  }
+}
+
+function contradictions(config: Values): string[] {
+  const faults: string[] = []
+  for (const [alias, model] of config.MODEL_ALIASES) {
+    if (!isModelId(model)) {
+      faults.push(`MODEL_ALIASES maps "${alias}" to "${model}", which is no model`)
+    }
+  }
+  if (config.IMAGE_WAIT_MODE === 'block' && config.IMAGE_SOFT_WAIT_SECONDS > config.IMAGE_MAX_WAIT_SECONDS) {
+    faults.push(
+      `IMAGE_SOFT_WAIT_SECONDS (${config.IMAGE_SOFT_WAIT_SECONDS}) is more than IMAGE_MAX_WAIT_SECONDS (${config.IMAGE_MAX_WAIT_SECONDS})`,
+    )
+  }
+  if (config.SYNTHETIC === 'off' && config.OPENAI_API_KEY === undefined) {
+    faults.push('SYNTHETIC is "off" and no provider has a key: set OPENAI_API_KEY, or leave SYNTHETIC at "auto"')
+  }
+  return faults
+}
+
+const OUR_PREFIXES = /^(WOMBAT|IMAGE|SYNTHETIC|BOOTSTRAP|RATE_LIMIT|WAITERS|GENERATION|RETAIN|ALT_TEXT|RETRY|LEASE)_/
+
+function findWarnings(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = Object.keys(VARIABLES)
+  const warnings: string[] = []
+  for (const name of Object.keys(env)) {
+    const base = name.replace(/_FILE$/, '')
+    if (known.includes(name) || known.includes(base) || env[name] === '') {
+      continue
+    }
+    if (FUTURE_VARIABLES.some((future) => future === name)) {
+      warnings.push(`${name} is set, but this version does not use it yet`)
+      continue
+    }
+    const near = known.find((one) => one.length >= 6 && isNear(one, name))
+    if (near !== undefined) {
+      warnings.push(`${name} is no setting; did you mean ${near}?`)
+    } else if (OUR_PREFIXES.test(name) && !name.startsWith('WOMBAT_TEST_') && !CLIENT_VARIABLES.includes(name)) {
+      warnings.push(`${name} is no setting of Wombat and has no effect`)
+    }
+  }
+  return warnings
+}
+
+/** Read by the command line only. */
+const CLIENT_VARIABLES = ['WOMBAT_API_KEY', 'WOMBAT_URL']
+
+/** True when one letter or two swapped neighbours make the difference. */
+function isNear(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 1) {
+    return false
+  }
+  let start = 0
+  while (start < a.length && a[start] === b[start]) {
+    start += 1
+  }
+  let end = 0
+  while (end < Math.min(a.length, b.length) - start && a.at(-1 - end) === b.at(-1 - end)) {
+    end += 1
+  }
+  const [left, right] = [a.slice(start, a.length - end), b.slice(start, b.length - end)]
+  const isSwap = left.length === 2 && right.length === 2 && left[0] === right[1] && left[1] === right[0]
+  return isSwap || (left.length <= 1 && right.length <= 1)
+}

@@ -1,0 +1,146 @@
+import { assertCatalogue, DEFAULT_MODEL_ALIASES } from '@wombat/contract'
+import { type Database, type Listener, migrate, openDatabase, openListener } from '@wombat/database'
+import { createLocalEnhancer, createOpenAiEnhancer, type PromptEnhancer } from '@wombat/generation'
+import { openAcceptor, type RequestAcceptor } from '@wombat/ledger'
+import { type JobQueue, migrateQueue, openPostgresQueue } from '@wombat/queue'
+import { type BlobStore, FsStore } from '@wombat/store'
+import { type Announcer, openAnnouncer } from './announcer.ts'
+import { type Bootstrap, bootstrap } from './bootstrap.ts'
+import type { Config } from './config.ts'
+import { type ImageCache, openImageCache } from './image-cache.ts'
+import { type KeyCache, openKeyCache } from './key-cache.ts'
+import { type Leases, openLeases } from './leases.ts'
+import { describeError, type Logger } from './logger.ts'
+import { openModels, type ServedModels } from './models.ts'
+import { ownIdentity } from './process-identity.ts'
+import { createTiming, type Timing } from './timing.ts'
+import { openWaiters, type Waiters } from './waiters.ts'
+
+/** Everything that a flow needs, opened once a process and passed on. */
+export interface Engine extends AsyncDisposable {
+  readonly config: Config
+  readonly log: Logger
+  /** This process, as it signs its leases. */
+  readonly identity: string
+  readonly db: Database
+  readonly listener: Listener
+  readonly store: BlobStore
+  readonly queue: JobQueue
+  readonly models: ServedModels
+  readonly enhancer: PromptEnhancer
+  readonly localEnhancer: PromptEnhancer
+  readonly acceptor: RequestAcceptor
+  readonly announcer: Announcer
+  readonly keys: KeyCache
+  readonly images: ImageCache
+  readonly waiters: Waiters
+  readonly leases: Leases
+  readonly timing: Timing
+  /** Other names of models, the operator's before ours. */
+  readonly aliases: ReadonlyMap<string, string>
+  /** Where clients find this server, without a slash at the end. The server sets it when it knows its port. */
+  publicUrl: string
+  /** True from the moment that the process was told to stop. Set by `stopWaiting`. */
+  readonly isStopping: boolean
+  /** Releases everyone who is held: the first step of a shutdown. */
+  stopWaiting(): void
+}
+
+/** Brings the database up to this version, and makes the first account where there is none. */
+export async function prepareDatabase(config: Config, url: string, log: Logger): Promise<Bootstrap | undefined> {
+  const db = openDatabase({ url, poolSize: 2, applicationName: 'wombat prepare', onError: (error) => logDatabase(log, error) })
+  try {
+    let made: Bootstrap | undefined
+    const applied = await migrate(url, async () => {
+      await migrateQueue(url)
+      made = await bootstrap(db, config)
+    })
+    if (applied.length > 0) {
+      log.info({ migrations: applied }, 'database migrated')
+    }
+    return made
+  } finally {
+    await db.close()
+  }
+}
+
+/** Opens all parts. `databaseUrl` is the embedded server's when none is configured. */
+export async function openEngine(
+  config: Config,
+  options: { databaseUrl: string; dataDir: string; log: Logger },
+): Promise<Engine> {
+  assertCatalogue()
+  const { log, databaseUrl: url } = options
+  const onError = (error: Error) => logDatabase(log, error)
+  const db = openDatabase({ url, poolSize: config.DATABASE_POOL_SIZE, applicationName: 'wombat', onError })
+  const [listener, queue] = await Promise.all([
+    openListener({ url, applicationName: 'wombat', onError }),
+    openPostgresQueue({
+      url,
+      applicationName: 'wombat queue',
+      onError: (error, where) => log.warn({ where, err: describeError(error) }, 'queue error'),
+    }),
+  ])
+  const store = new FsStore(`${options.dataDir}/blobs`)
+  const models = openModels(config)
+  const localEnhancer = createLocalEnhancer()
+  let isStopping = false
+  // The cache listens before the waiters do: who is woken must not find what was cached before.
+  const images = await openImageCache(db, store, listener, { maxBytes: config.IMAGE_CACHE_MB * 1024 * 1024 })
+  const waiters = await openWaiters(db, listener, log)
+  const engine: Engine = {
+    config,
+    log,
+    identity: ownIdentity(),
+    db,
+    listener,
+    store,
+    queue,
+    models,
+    localEnhancer,
+    enhancer: createEnhancer(config, localEnhancer),
+    acceptor: openAcceptor(db),
+    announcer: openAnnouncer(queue, log),
+    keys: await openKeyCache(db, listener),
+    images,
+    waiters,
+    leases: openLeases(db, log, config.LEASE_SECONDS),
+    timing: createTiming(),
+    aliases: new Map([...Object.entries(DEFAULT_MODEL_ALIASES), ...config.MODEL_ALIASES]),
+    publicUrl: config.PUBLIC_URL ?? '',
+    get isStopping() {
+      return isStopping
+    },
+    stopWaiting() {
+      isStopping = true
+      waiters.close()
+    },
+    async [Symbol.asyncDispose]() {
+      engine.stopWaiting()
+      engine.leases.close()
+      await engine.acceptor.drain()
+      await engine.announcer.drain()
+      await models.close()
+      await queue.close()
+      await listener.close()
+      await db.close()
+    },
+  }
+  return engine
+}
+
+function createEnhancer(config: Config, fallback: PromptEnhancer): PromptEnhancer {
+  return config.OPENAI_API_KEY === undefined || config.SYNTHETIC === 'always'
+    ? fallback
+    : createOpenAiEnhancer({
+        apiKey: config.OPENAI_API_KEY,
+        baseUrl: config.OPENAI_BASE_URL,
+        model: config.OPENAI_PROMPT_MODEL,
+        timeoutMs: 15_000,
+        fallback,
+      })
+}
+
+function logDatabase(log: Logger, error: Error): void {
+  log.warn({ err: describeError(error) }, 'database connection lost')
+}

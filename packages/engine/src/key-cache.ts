@@ -1,0 +1,35 @@
+import { type AuthenticatedKey, findKey, hashKey } from '@wombat/accounts'
+import type { Database, Listener } from '@wombat/database'
+import { LRUCache } from 'lru-cache'
+
+/**
+ * Keys that were looked up lately, so that a busy client costs no query. A revocation drops all of them in every
+ * process at once; the time to live is for the case that its notification is lost.
+ */
+export interface KeyCache {
+  /** Undefined for a key that is unknown, revoked or expired. Concurrent calls for one key share a query. */
+  find(apiKey: string): Promise<AuthenticatedKey | undefined>
+  /** True when the key is remembered as good, without a query. */
+  isKnown(apiKey: string): boolean
+}
+
+const MOST_KEYS = 10_000
+const TIME_TO_LIVE_MS = 5_000
+
+export async function openKeyCache(db: Database, listener: Listener): Promise<KeyCache> {
+  const cache = new LRUCache<string, { key: AuthenticatedKey | undefined }>({
+    max: MOST_KEYS,
+    ttl: TIME_TO_LIVE_MS,
+    fetchMethod: async (hash) => ({ key: await findKey(db, Buffer.from(hash, 'base64')) }),
+  })
+  await listener.subscribe('wombat_accounts', () => cache.clear())
+  listener.onGap(() => cache.clear())
+  return {
+    async find(apiKey) {
+      const found = await cache.fetch(hashKey(apiKey).toString('base64'))
+      const key = found?.key
+      return key?.expiresAtMs !== undefined && key.expiresAtMs <= Date.now() ? undefined : key
+    },
+    isKnown: (apiKey) => cache.peek(hashKey(apiKey).toString('base64'))?.key !== undefined,
+  }
+}

@@ -1,0 +1,169 @@
+import { createHash, randomUUID } from 'node:crypto'
+import type { AuthenticatedKey } from '@wombat/accounts'
+import { ApiError, formatSize, type GenerationOrder, newImageId } from '@wombat/contract'
+import { findReplay, findRequestImages } from '@wombat/images'
+import { type AcceptOutcome, type AcceptRequest, findBalance } from '@wombat/ledger'
+import type { Engine } from './engine.ts'
+
+/** The answer of a POST: the body, and what its headers say. */
+export interface RequestAnswer {
+  readonly images: readonly { url: string; alt: string }[]
+  readonly isReplayed: boolean
+  readonly creditsCharged: number
+  readonly creditsRemaining: number
+  readonly size: string
+  readonly quality: string
+  readonly provider: string
+  readonly ignoredParams: readonly string[]
+}
+
+const ACCOUNT_DISABLED = 'This account is disabled. Ask who runs this server.'
+const IDEMPOTENCY_KEY = /^[\x21-\x7e][\x20-\x7e]{0,254}$/
+
+/**
+ * Takes the credits and records the images in one transaction, and returns their URLs at once. Throws ApiError in the
+ * order of the contract: 400, 403, 409, 402. Once the transaction is committed nothing can fail it any more.
+ */
+export async function requestImages(
+  engine: Engine,
+  key: AuthenticatedKey,
+  order: GenerationOrder,
+  idempotencyKey: string | undefined,
+): Promise<RequestAnswer> {
+  const provider = engine.models.provider(order.model)
+  if (provider === undefined) {
+    throw new ApiError('model_unavailable', `This server has no provider for the model ${order.model}: ${engine.models.route(order.model).reason}.`)
+  }
+  if (idempotencyKey !== undefined && !IDEMPOTENCY_KEY.test(idempotencyKey)) {
+    throw new ApiError('invalid_request', 'The header Idempotency-Key must be 1 to 255 printable ASCII characters.', {
+      details: { field: 'Idempotency-Key' },
+    })
+  }
+  if (key.isAccountDisabled) {
+    throw new ApiError('account_disabled', ACCOUNT_DISABLED)
+  }
+  if (order.requiredPlan === 'professional' && key.plan !== 'professional') {
+    throw new ApiError(
+      'plan_required',
+      `${order.model} at quality ${order.quality} needs the Professional Plan. On the Basic Plan you can use gpt-image-2 at quality fast, and standard.`,
+      { details: { requiredPlan: 'professional', plan: key.plan } },
+    )
+  }
+  const idempotency = idempotencyKey === undefined ? undefined : fingerprint(order, idempotencyKey)
+  const price = order.creditsPerImage * order.numImages
+  const { prompt, alt } = await writePrompt(engine, key, order, { price, idempotency })
+  const request: AcceptRequest = {
+    id: randomUUID(),
+    accountId: key.accountId,
+    keyId: key.keyId,
+    idempotency,
+    model: order.model,
+    quality: order.quality,
+    style: order.style,
+    isStyleGiven: order.styleGiven,
+    width: order.size.width,
+    height: order.size.height,
+    prompt: order.prompt,
+    isEnhanced: order.enhancePrompt,
+    finalPrompt: prompt,
+    alt,
+    isAltWanted: order.generateAltText,
+    referenceImages: order.referenceImages,
+    isOriginalPreserved: order.preserveOriginal,
+    creditsPerImage: order.creditsPerImage,
+    imageIds: Array.from({ length: order.numImages }, newImageId),
+    deadlineHours: engine.config.GENERATION_DEADLINE_HOURS,
+  }
+  const outcome = await engine.acceptor.accept(request)
+  refuse(outcome, price)
+  const isReplayed = outcome.status === 'replay'
+  if (!isReplayed) {
+    engine.announcer.announce(
+      provider.name,
+      request.imageIds.map((imageId) => ({ imageId, fence: 0 })),
+    )
+  }
+  const images = isReplayed
+    ? await findRequestImages(engine.db, outcome.requestId)
+    : request.imageIds.map((id) => ({ id, alt }))
+  return {
+    images: images.map((image) => ({ url: imageUrl(engine, image.id), alt: image.alt })),
+    isReplayed,
+    creditsCharged: isReplayed ? 0 : price,
+    creditsRemaining: outcome.balance,
+    size: formatSize(order.size),
+    quality: order.quality,
+    provider: provider.name,
+    ignoredParams: order.ignoredParams,
+  }
+}
+
+/** The public address of an image: made when it is shown, never stored, so that a server can move. */
+export function imageUrl(engine: Engine, imageId: string): string {
+  return `${engine.publicUrl}/api/image/${imageId}.jpg`
+}
+
+function refuse(outcome: AcceptOutcome, price: number): void {
+  switch (outcome.status) {
+    case 'accepted':
+    case 'replay':
+      return
+    case 'disabled':
+      throw new ApiError('account_disabled', ACCOUNT_DISABLED)
+    case 'conflict':
+      throw new ApiError(
+        'idempotency_conflict',
+        'This Idempotency-Key was used within the last 24 hours with another request. Use a new key for a new request.',
+      )
+    case 'insufficient':
+      throw new ApiError(
+        'insufficient_credits',
+        `This request costs ${price} credits and the account has ${outcome.balance}.`,
+        { details: { required: price, available: outcome.balance } },
+      )
+  }
+}
+
+/** The body is compared by what it means, so that other white space or order of fields is the same request. */
+function fingerprint(order: GenerationOrder, idempotencyKey: string): { keyHash: string; bodyHash: string } {
+  const { ignoredParams: _, ...meaning } = order
+  return { keyHash: sha256(idempotencyKey), bodyHash: sha256(JSON.stringify(meaning)) }
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/**
+ * What is known at the POST: all of it when the enhancer is a local one or has nothing to do; else the alt text when
+ * it is asked for, with the prompt from the same call; else the worker asks later and the prompt stays undefined.
+ */
+async function writePrompt(
+  engine: Engine,
+  key: AuthenticatedKey,
+  order: GenerationOrder,
+  request: { price: number; idempotency: { keyHash: string; bodyHash: string } | undefined },
+): Promise<{ prompt: string | undefined; alt: string }> {
+  const wish = {
+    prompt: order.prompt,
+    style: order.style,
+    styleGiven: order.styleGiven,
+    enhance: order.enhancePrompt,
+    alt: order.generateAltText,
+  }
+  const never = new AbortController().signal
+  if (engine.enhancer.isLocal || (!order.enhancePrompt && !order.generateAltText)) {
+    return await engine.localEnhancer.enhance(wish, never)
+  }
+  if (!order.generateAltText) {
+    return { prompt: undefined, alt: '' }
+  }
+  // No call to an upstream for a request that is going to be refused or replayed; the transaction decides all the same.
+  const [balance, isReplay] = await Promise.all([
+    findBalance(engine.db, key.accountId),
+    request.idempotency !== undefined && findReplay(engine.db, key.accountId, request.idempotency.keyHash),
+  ])
+  const isHopeless = isReplay || balance < request.price
+  const enhancer = isHopeless ? engine.localEnhancer : engine.enhancer
+  return await enhancer.enhance(wish, AbortSignal.timeout(engine.config.ALT_TEXT_TIMEOUT_MS))
+}

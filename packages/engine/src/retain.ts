@@ -1,0 +1,80 @@
+import { encodeImage, findOriginals, findPromisedSize, replaceOriginal } from '@wombat/images'
+import type { Engine } from './engine.ts'
+import { describeError } from './logger.ts'
+import { repeat } from './repeat.ts'
+
+const BATCH = 50
+/** A reader of the PNG may still be under way when the row already names the JPEG. */
+const REMOVE_AFTER_SECONDS = 15 * 60
+
+/** Turns preserved PNGs into JPEGs once their time is over. */
+export function startRetention(engine: Engine): { stop(): Promise<void> } {
+  const days = engine.config.RETAIN_ORIGINALS_DAYS
+  const everyMs = Math.min(600_000, Math.max(1_000, days * 86_400))
+  const stopping = new AbortController()
+  const loop = repeat(() => transcodeOriginals(engine, stopping.signal).then(() => {}), {
+    everyMs,
+    name: 'retention',
+    log: engine.log,
+  })
+  return {
+    async stop() {
+      stopping.abort()
+      await loop.stop()
+    },
+  }
+}
+
+/**
+ * One after the other: the new object first, under a key that depends only on the old one, then one UPDATE, and the
+ * old object later. A kill between any two steps leaves an image that is served, and the next run does the rest.
+ * Answers how many were turned.
+ */
+export async function transcodeOriginals(engine: Engine, signal: AbortSignal): Promise<number> {
+  const failed: string[] = []
+  let turned = 0
+  for (;;) {
+    const originals = await findOriginals(engine.db, {
+      olderThanSeconds: engine.config.RETAIN_ORIGINALS_DAYS * 86_400,
+      limit: BATCH,
+      except: failed,
+    })
+    for (const original of originals) {
+      if (signal.aborted) {
+        return turned
+      }
+      try {
+        turned += (await transcodeOne(engine, original)) ? 1 : 0
+      } catch (error) {
+        failed.push(original.imageId)
+        engine.log.error({ imageId: original.imageId, err: describeError(error) }, 'original could not be transcoded')
+      }
+    }
+    if (originals.length === 0 || failed.length >= BATCH) {
+      return turned
+    }
+  }
+}
+
+async function transcodeOne(engine: Engine, original: { imageId: string; objectKey: string }): Promise<boolean> {
+  const png = await engine.store.read(original.objectKey)
+  const size = await findPromisedSize(engine.db, original.imageId)
+  if (png === undefined || size === undefined) {
+    throw new Error(`the object ${original.objectKey} is missing in the store`)
+  }
+  const jpeg = await encodeImage(png, { ...size, isOriginalPreserved: false })
+  const to = original.objectKey.replace(/\.png$/, '-transcoded.jpg')
+  await engine.store.put(to, jpeg.bytes, jpeg.contentType)
+  const isReplaced = await replaceOriginal(engine.db, {
+    imageId: original.imageId,
+    from: original.objectKey,
+    to,
+    sizeBytes: jpeg.bytes.length,
+    sha256: jpeg.sha256,
+    removeAfterSeconds: REMOVE_AFTER_SECONDS,
+  })
+  if (isReplaced) {
+    engine.log.info({ imageId: original.imageId, bytes: jpeg.bytes.length }, 'original transcoded')
+  }
+  return isReplaced
+}

@@ -1,0 +1,71 @@
+import type { ErrorCode } from '@wombat/contract'
+import { type DueImage, dueGarbage, findDue, findExpiredLeases, forgetGarbage } from '@wombat/images'
+import { failImage } from '@wombat/ledger'
+import type { Engine } from './engine.ts'
+import { isDeadProcess } from './process-identity.ts'
+import { repeat } from './repeat.ts'
+
+const SWEEP_INTERVAL_MS = 1_000
+const GARBAGE_INTERVAL_MS = 60_000
+/** How long an announced image may stay unclaimed before it is announced again. */
+const AGAIN_SECONDS = 60
+const MOST_AT_ONCE = 200
+/** A lane with this many waiting jobs is fed by the next sweep, so that the queue never holds all of a long backlog. */
+const LANE_IS_FULL = 500
+
+/**
+ * Heals what crashes and lost messages leave behind: images whose holder has gone are queued again, queued images that
+ * nobody announced are announced, and images past their deadline fail with a refund. Any number of processes may run it.
+ */
+export function startSweep(engine: Engine): { stop(): Promise<void> } {
+  const sweep = repeat(() => sweepOnce(engine), { everyMs: SWEEP_INTERVAL_MS, name: 'sweep', log: engine.log })
+  const garbage = repeat(() => removeGarbage(engine), { everyMs: GARBAGE_INTERVAL_MS, name: 'garbage', log: engine.log })
+  return {
+    async stop() {
+      await Promise.all([sweep.stop(), garbage.stop()])
+    },
+  }
+}
+
+export async function sweepOnce(engine: Engine): Promise<void> {
+  const freed = await findExpiredLeases(engine.db, isDeadProcess)
+  if (freed.length > 0) {
+    engine.log.warn({ images: freed.length }, 'images of lost workers were queued again')
+  }
+  for (const [lane, models] of engine.models.lanes) {
+    const { waiting } = await engine.queue.depth(lane)
+    if (waiting < LANE_IS_FULL) {
+      const due = await takeDue(engine, models)
+      if (due.length > 0) {
+        await engine.queue.announce(lane, due)
+      }
+    }
+  }
+  await takeDue(engine, engine.models.unserved)
+}
+
+/** Images to announce. Those past their deadline are failed instead. */
+async function takeDue(engine: Engine, models: readonly string[]): Promise<DueImage[]> {
+  const due = await findDue(engine.db, { models, limit: MOST_AT_ONCE, againSeconds: AGAIN_SECONDS })
+  const overdue = due.filter(({ isPastDeadline }) => isPastDeadline)
+  for (const { imageId } of overdue) {
+    const code: ErrorCode = 'generation_deadline'
+    const isFailed = await failImage(engine.db, {
+      imageId,
+      fence: undefined,
+      code,
+      message: 'The image was not made before its deadline.',
+    })
+    if (isFailed) {
+      engine.log.warn({ imageId, code }, 'image failed, credits returned')
+    }
+  }
+  return due.filter(({ isPastDeadline }) => !isPastDeadline)
+}
+
+async function removeGarbage(engine: Engine): Promise<void> {
+  for (const objectKey of await dueGarbage(engine.db, MOST_AT_ONCE)) {
+    await engine.store.remove(objectKey)
+    await forgetGarbage(engine.db, objectKey)
+  }
+}

@@ -1,0 +1,27 @@
+export {
+  createLocalEnhancer,
+  type Enhanced,
+  type EnhanceRequest,
+  type PromptEnhancer,
+} from './enhancer.ts'
+export { createOpenAiProvider, OPENAI_IMAGE_MODEL, type OpenAiOptions } from './openai.ts'
+export { createOpenAiEnhancer, OPENAI_ENHANCER_MODEL, type OpenAiEnhancerOptions } from './openai-enhancer.ts'
+export {
+  type FailureClass,
+  type ImageProvider,
+  ProviderError,
+  type ProviderImage,
+  type ProviderRequest,
+  type Reference,
+} from './provider.ts'
+export {
+  openProviders,
+  type ProviderName,
+  type Providers,
+  type ProvidersConfig,
+  resolveRoutes,
+  type Route,
+} from './providers.ts'
+export { decideRetry, type FailedAttempt, failureOf, type RetryDecision, type RetryPolicy } from './retry.ts'
+export { STYLE_WORDS } from './styles.ts'
+export { createSyntheticProvider, type SyntheticOptions } from './synthetic.ts'

@@ -1,0 +1,147 @@
+import { type FailureClass, ProviderError } from './provider.ts'
+import { readRetryAfterMs } from './retry-after.ts'
+import { isRecord, textField } from './untrusted.ts'
+
+/** What an upstream that answered with an error said. */
+interface Refusal {
+  readonly status: number
+  readonly headers: Headers
+  readonly code: string | undefined
+  readonly type: string | undefined
+  readonly message: string
+  readonly moderation: unknown
+}
+
+const MODERATION_CODES = new Set(['moderation_blocked', 'content_policy_violation', 'content_filter', 'image_content_policy_violation'])
+
+/** What OpenAI says of a reference picture that it can't use. */
+const REFERENCE_CODES = new Set([
+  'invalid_image',
+  'invalid_image_file',
+  'invalid_image_format',
+  'invalid_image_mode',
+  'image_too_large',
+  'image_too_small',
+  'image_file_too_large',
+  'image_parse_error',
+  'empty_image_file',
+])
+
+const MONEY_CODES = new Set([
+  'insufficient_quota',
+  'credit_balance_exhausted',
+  'organization_spend_limit_exceeded',
+  'project_spend_limit_exceeded',
+  'organization_usage_limit_exceeded',
+  'billing_hard_limit_reached',
+  'billing_not_active',
+])
+
+const CREDENTIAL_STATUSES = new Set([401, 402, 403, 407])
+const MISTAKE_STATUSES = new Set([400, 404, 405, 406, 410, 411, 413, 414, 415, 422, 431])
+
+/**
+ * The class of whatever a call of the SDK threw before an answer of 200 was there. What is none of the known final
+ * shapes is never final: without an answer it is `unknown`, unless it is certain that nothing was sent.
+ */
+export function classifyOpenAiError(error: unknown, apiKey: string, nowMs = Date.now()): ProviderError {
+  if (error instanceof ProviderError) return error
+  const refusal = toRefusal(error)
+  if (refusal === undefined) {
+    const code = networkCode(error)
+    if (isBeforeSending(error)) return new ProviderError('transient', `OpenAI can't be reached (${code ?? 'no connection'})`, { cause: error })
+    return new ProviderError('unknown', `the request to OpenAI was sent, but no answer came (${code ?? 'cut off'})`, { cause: error })
+  }
+  const failure = classifyRefusal(refusal)
+  // No `cause`: the SDK's error carries the whole answer, in which compatible servers have been seen to echo keys.
+  return new ProviderError(failure, describe(refusal, apiKey), {
+    status: refusal.status,
+    upstreamId: refusal.headers.get('x-request-id') ?? undefined,
+    retryAfterMs: mayWait(failure) ? readRetryAfterMs(refusal.headers, refusal.message, nowMs) : undefined,
+  })
+}
+
+function classifyRefusal({ status, code, type, message }: Refusal): FailureClass {
+  if (code !== undefined && MODERATION_CODES.has(code)) return 'moderation'
+  if ((code !== undefined && MONEY_CODES.has(code)) || type === 'insufficient_quota') return 'credentials'
+  if (CREDENTIAL_STATUSES.has(status) || code === 'invalid_api_key') return 'credentials'
+  if (status === 429 || code === 'slow_down' || code === 'rate_limit_exceeded') return 'throttled'
+  if (status === 400 && isAboutReference(code, message)) return 'bad_reference'
+  return MISTAKE_STATUSES.has(status) ? 'mistake' : 'transient'
+}
+
+function isAboutReference(code: string | undefined, message: string): boolean {
+  return code === undefined || code === 'invalid_value' ? /^invalid image file\b/i.test(message) : REFERENCE_CODES.has(code)
+}
+
+function mayWait(failure: FailureClass): boolean {
+  return failure === 'throttled' || failure === 'transient' || failure === 'credentials'
+}
+
+function toRefusal(error: unknown): Refusal | undefined {
+  if (!(error instanceof Error) || !('status' in error) || typeof error.status !== 'number') return undefined
+  const body = 'error' in error ? error.error : undefined
+  return {
+    status: error.status,
+    headers: 'headers' in error && error.headers instanceof Headers ? error.headers : new Headers(),
+    code: textField(body, 'code'),
+    type: textField(body, 'type'),
+    message: textField(body, 'message') ?? '',
+    moderation: isRecord(body) ? body.moderation_details : undefined,
+  }
+}
+
+function describe({ status, code, message, moderation }: Refusal, apiKey: string): string {
+  const head = `OpenAI answered ${status}${code === undefined ? '' : ` ${shorten(code, apiKey, 60)}`}`
+  const stage = textField(moderation, 'moderation_stage')
+  if (stage !== undefined) return `${head} (${shorten(stage, apiKey, 20)})`
+  return message === '' ? head : `${head}: ${shorten(message, apiKey, 160)}`
+}
+
+/** One short line for a log, without keys and organisations. */
+export function shorten(text: string, apiKey: string, length: number): string {
+  const bare = text
+    .slice(0, 1000)
+    .replaceAll(apiKey === '' ? '\u0000' : apiKey, '[key]')
+    .replace(/\b(sk|sess|org|proj)-[\w*.-]+/g, '$1-[…]')
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim()
+  return bare.length <= length ? bare : `${bare.slice(0, length - 1).trimEnd()}…`
+}
+
+/** Faults that end a request before its first byte has left. */
+const NOT_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EAI_FAIL',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'EPROTO',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+])
+
+function isBeforeSending(error: unknown): boolean {
+  return causes(error).some((cause) => {
+    const code = textField(cause, 'code') ?? ''
+    if (NOT_SENT.has(code) || /^(CERT_|ERR_TLS_|ERR_SSL_)/.test(code)) return true
+    if (code === 'ETIMEDOUT') return textField(cause, 'syscall') === 'connect'
+    return code === 'ECONNRESET' && /before secure TLS connection/.test(textField(cause, 'message') ?? '')
+  })
+}
+
+function networkCode(error: unknown): string | undefined {
+  return causes(error).map((cause) => textField(cause, 'code') ?? '').find((code) => /^[A-Z_]{3,60}$/.test(code))
+}
+
+/** The error and what lies under it: undici wraps once, the SDK once more. */
+function causes(error: unknown): unknown[] {
+  const chain: unknown[] = []
+  for (let at = error; at instanceof Error && chain.length < 6; at = at.cause) chain.push(at)
+  return chain
+}

@@ -1,0 +1,31 @@
+/** Tells whether a value from outside is an object whose fields can be looked at. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The field if it is a text, else undefined. */
+export function textField(value: unknown, field: string): string | undefined {
+  const found = isRecord(value) ? value[field] : undefined
+  return typeof found === 'string' ? found : undefined
+}
+
+/** The field if it is a number that can be counted with, else 0. */
+export function countField(value: unknown, field: string): number {
+  const found = isRecord(value) ? value[field] : undefined
+  return typeof found === 'number' && Number.isFinite(found) && found > 0 ? found : 0
+}
+
+/** A body as JSON, read no further than `maxBytes`; throws when it is longer, cut off or not JSON. */
+export async function readJson(response: Response, maxBytes: number): Promise<unknown> {
+  const chunks: Uint8Array[] = []
+  let sizeBytes = 0
+  if (response.body) {
+    for await (const chunk of response.body) {
+      sizeBytes += chunk.byteLength
+      // Leaving the loop cancels the stream and with it the connection.
+      if (sizeBytes > maxBytes) throw new Error(`the answer is longer than ${maxBytes} bytes`)
+      chunks.push(chunk)
+    }
+  }
+  return JSON.parse(Buffer.concat(chunks).toString('utf8'))
+}

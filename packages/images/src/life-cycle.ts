@@ -1,0 +1,246 @@
+import type { Database, Statement } from '@wombat/database'
+
+/*
+ * The states of an image and the only statements that change them, but for the one that also moves money
+ * (ledger/refund.ts):
+ *
+ *   queued -> generating    claimImage
+ *   generating -> ready     makeReady
+ *   generating -> queued    requeueImage, and the sweep when a lease has run out
+ *   queued | generating -> failed    failImage
+ *
+ * Each compares before it sets. All times are the database's.
+ */
+
+export interface ClaimedImage {
+  readonly imageId: string
+  readonly requestId: string
+  readonly accountId: string
+  /** The fencing token: only with it can the image be stored, failed or handed back. */
+  readonly fence: number
+  readonly position: number
+  readonly model: string
+  readonly quality: string
+  readonly style: string
+  readonly isStyleGiven: boolean
+  readonly width: number
+  readonly height: number
+  readonly prompt: string
+  readonly isEnhanced: boolean
+  readonly isAltWanted: boolean
+  readonly finalPrompt: string | undefined
+  readonly isOriginalPreserved: boolean
+  readonly referenceImages: readonly string[]
+  /** Milliseconds since the image was accepted, and until its deadline (negative when that has passed). */
+  readonly ageMs: number
+  readonly remainingMs: number
+}
+
+interface ClaimRow {
+  readonly id: string
+  readonly request_id: string
+  readonly account_id: string
+  readonly fence: number
+  readonly position: number
+  readonly model: string
+  readonly quality: string
+  readonly style: string
+  readonly is_style_given: boolean
+  readonly width: number
+  readonly height: number
+  readonly prompt: string
+  readonly is_enhanced: boolean
+  readonly is_alt_wanted: boolean
+  readonly final_prompt: string | null
+  readonly is_original_preserved: boolean
+  readonly reference_images: string[]
+  readonly age_ms: number
+  readonly remaining_ms: number
+}
+
+const CLAIM: Statement = {
+  name: 'claim-image',
+  text: `WITH claimed AS (
+           UPDATE images SET status = 'generating', fence = fence + 1, lease_owner = $2,
+                             lease_until = now() + make_interval(secs => $3)
+           WHERE id = $1 AND status = 'queued' AND due_at <= now()
+           RETURNING *)
+         SELECT c.id, c.request_id, c.account_id, c.fence, c.position, c.model, c.is_original_preserved, r.quality,
+                r.style, r.is_style_given, r.width, r.height, r.prompt, r.is_enhanced, r.is_alt_wanted, r.final_prompt,
+                r.reference_images, (extract(epoch FROM now() - c.created_at) * 1000)::float8 AS age_ms,
+                (extract(epoch FROM c.deadline_at - now()) * 1000)::float8 AS remaining_ms
+         FROM claimed c JOIN requests r ON r.id = c.request_id`,
+}
+
+/** Takes a queued image that is due. Undefined: somebody else has it, or it is done or not due. Drop the job then. */
+export async function claimImage(
+  db: Database,
+  claim: { imageId: string; owner: string; leaseSeconds: number },
+): Promise<ClaimedImage | undefined> {
+  const [row] = await db.run<ClaimRow>(CLAIM, [claim.imageId, claim.owner, claim.leaseSeconds])
+  if (row === undefined) {
+    return undefined
+  }
+  return {
+    imageId: row.id,
+    requestId: row.request_id,
+    accountId: row.account_id,
+    fence: row.fence,
+    position: row.position,
+    model: row.model,
+    quality: row.quality,
+    style: row.style,
+    isStyleGiven: row.is_style_given,
+    width: row.width,
+    height: row.height,
+    prompt: row.prompt,
+    isEnhanced: row.is_enhanced,
+    isAltWanted: row.is_alt_wanted,
+    finalPrompt: row.final_prompt ?? undefined,
+    isOriginalPreserved: row.is_original_preserved,
+    referenceImages: row.reference_images,
+    ageMs: row.age_ms,
+    remainingMs: row.remaining_ms,
+  }
+}
+
+const RENEW: Statement = {
+  name: 'renew-leases',
+  text: `UPDATE images i SET lease_until = now() + make_interval(secs => $3)
+         FROM unnest($1::text[], $2::int[]) AS held(id, fence)
+         WHERE i.id = held.id AND i.fence = held.fence AND i.status = 'generating' RETURNING i.id`,
+}
+
+/** Prolongs the leases of a whole process in one statement; answers the ids that are still held. */
+export async function renewLeases(
+  db: Database,
+  held: readonly { imageId: string; fence: number }[],
+  leaseSeconds: number,
+): Promise<Set<string>> {
+  const ids = held.map(({ imageId }) => imageId)
+  const fences = held.map(({ fence }) => fence)
+  const rows = await db.run<{ id: string }>(RENEW, [ids, fences, leaseSeconds])
+  return new Set(rows.map(({ id }) => id))
+}
+
+const READY: Statement = {
+  name: 'make-ready',
+  text: `WITH ready AS (
+           UPDATE images SET status = 'ready', lease_owner = NULL, lease_until = NULL, finished_at = now(),
+                  stored_at = now(), provider = $3, object_key = $4, content_type = $5, size_bytes = $6, sha256 = $7
+           WHERE id = $1 AND fence = $2 AND status = 'generating' RETURNING id)
+         SELECT pg_notify('wombat_image', id) FROM ready`,
+}
+
+/** Publishes stored bytes and wakes who waits, in one statement. False: the claim was lost, so remove the object. */
+export async function makeReady(
+  db: Database,
+  ready: {
+    imageId: string
+    fence: number
+    provider: string
+    objectKey: string
+    contentType: string
+    sizeBytes: number
+    sha256: string
+  },
+): Promise<boolean> {
+  const rows = await db.run(READY, [
+    ready.imageId,
+    ready.fence,
+    ready.provider,
+    ready.objectKey,
+    ready.contentType,
+    ready.sizeBytes,
+    ready.sha256,
+  ])
+  return rows.length === 1
+}
+
+const REQUEUE: Statement = {
+  name: 'requeue-image',
+  text: `UPDATE images SET status = 'queued', lease_owner = NULL, lease_until = NULL,
+                due_at = now() + make_interval(secs => $3), announce_at = now() + make_interval(secs => $3)
+         WHERE id = $1 AND fence = $2 AND status = 'generating' RETURNING id`,
+}
+
+/** Hands a claimed image back, to be tried again after the delay. False: the claim was lost. */
+export async function requeueImage(
+  db: Database,
+  image: { imageId: string; fence: number; delayMs: number },
+): Promise<boolean> {
+  const rows = await db.run(REQUEUE, [image.imageId, image.fence, image.delayMs / 1000])
+  return rows.length === 1
+}
+
+export interface DueImage {
+  readonly imageId: string
+  readonly fence: number
+  readonly model: string
+  readonly isPastDeadline: boolean
+}
+
+const FIND_DUE: Statement = {
+  name: 'find-due',
+  text: `WITH due AS (
+           SELECT id FROM images WHERE status = 'queued' AND announce_at <= now() AND model = ANY ($3)
+           ORDER BY announce_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+         UPDATE images i SET announce_at = now() + make_interval(secs => $2)
+         FROM due WHERE i.id = due.id
+         RETURNING i.id, i.fence, i.model, i.deadline_at <= now() AS is_past_deadline`,
+}
+
+/** Queued images of some models whose announcement is due. They are not found again for `againSeconds`, by any process. */
+export async function findDue(
+  db: Database,
+  options: { models: readonly string[]; limit: number; againSeconds: number },
+): Promise<DueImage[]> {
+  const rows = await db.run<{ id: string; fence: number; model: string; is_past_deadline: boolean }>(FIND_DUE, [
+    options.limit,
+    options.againSeconds,
+    options.models,
+  ])
+  return rows.map((row) => ({
+    imageId: row.id,
+    fence: row.fence,
+    model: row.model,
+    isPastDeadline: row.is_past_deadline,
+  }))
+}
+
+const EXPIRED_LEASES: Statement = {
+  name: 'expired-leases',
+  text: `UPDATE images SET status = 'queued', lease_owner = NULL, lease_until = NULL, due_at = now(), announce_at = now()
+         WHERE id IN (SELECT id FROM images WHERE status = 'generating'
+                        AND (lease_until < now() OR lease_owner = ANY ($1)) LIMIT 1000 FOR UPDATE SKIP LOCKED)
+         RETURNING id`,
+}
+
+const LEASE_OWNERS: Statement = {
+  name: 'lease-owners',
+  text: `SELECT DISTINCT lease_owner FROM images WHERE status = 'generating'`,
+}
+
+/**
+ * Puts images back whose holder has gone: its lease ran out, or `isDead` knows that its process is no more. Answers
+ * the ids.
+ */
+export async function findExpiredLeases(db: Database, isDead: (owner: string) => boolean): Promise<string[]> {
+  const owners = await db.run<{ lease_owner: string }>(LEASE_OWNERS, [])
+  if (owners.length === 0) {
+    return []
+  }
+  const dead = owners.map((row) => row.lease_owner).filter(isDead)
+  const rows = await db.run<{ id: string }>(EXPIRED_LEASES, [dead])
+  return rows.map(({ id }) => id)
+}
+
+const RETRY_NOW: Statement = {
+  name: 'retry-now',
+  text: `UPDATE images SET due_at = now(), announce_at = now() WHERE id = $1 AND status = 'queued' RETURNING id`,
+}
+
+/** Ends the back-off of a queued image. False: it is not queued. */
+export async function retryNow(db: Database, imageId: string): Promise<boolean> {
+  return (await db.run(RETRY_NOW, [imageId])).length === 1
+}

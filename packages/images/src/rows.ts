@@ -1,0 +1,114 @@
+import type { Database, Statement } from '@wombat/database'
+
+/** What a GET needs to know of an image. */
+export interface ImageRow {
+  readonly id: string
+  readonly status: 'queued' | 'generating' | 'ready' | 'failed'
+  readonly isOriginalPreserved: boolean
+  readonly provider: string | null
+  readonly objectKey: string | null
+  readonly contentType: string | null
+  readonly sizeBytes: number | null
+  readonly sha256: string | null
+  readonly storedAt: Date | null
+  readonly failureCode: string | null
+  readonly failureMessage: string | null
+}
+
+const COLUMNS = `i.id, i.status, i.is_original_preserved AS "isOriginalPreserved", i.provider,
+  i.object_key AS "objectKey", i.content_type AS "contentType", i.size_bytes AS "sizeBytes", i.sha256,
+  i.stored_at AS "storedAt", i.failure_code AS "failureCode", i.failure_message AS "failureMessage"`
+
+const FIND: Statement = { name: 'find-image', text: `SELECT ${COLUMNS} FROM images i WHERE i.id = $1` }
+
+export async function findImage(db: Database, imageId: string): Promise<ImageRow | undefined> {
+  const [row] = await db.run<ImageRow>(FIND, [imageId])
+  return row
+}
+
+export type FinishedRow = Pick<ImageRow, 'id'>
+
+const FIND_FINISHED: Statement = {
+  name: 'find-finished',
+  text: `SELECT id FROM images WHERE id = ANY ($1) AND status IN ('ready', 'failed')`,
+}
+
+/** Which of many images are done: one statement for all who wait in a process. */
+export async function findFinished(db: Database, imageIds: readonly string[]): Promise<string[]> {
+  const rows = await db.run<FinishedRow>(FIND_FINISHED, [imageIds])
+  return rows.map(({ id }) => id)
+}
+
+export interface ImageStatusRow extends ImageRow {
+  readonly alt: string
+  readonly width: number
+  readonly height: number
+  readonly finalPrompt: string | null
+  readonly model: string
+  readonly quality: string
+  readonly ageSeconds: number
+  /** Images that were accepted before this one and still wait; counted up to a limit. */
+  readonly ahead: number
+}
+
+const FIND_STATUS: Statement = {
+  name: 'find-image-status',
+  text: `SELECT ${COLUMNS},
+           r.alt, r.width, r.height, r.final_prompt AS "finalPrompt", i.model, r.quality,
+           extract(epoch FROM now() - i.created_at)::float8 AS "ageSeconds",
+           CASE WHEN i.status = 'queued' THEN (
+             SELECT count(*) FROM (
+               SELECT FROM images w WHERE w.status = 'queued' AND w.model = i.model AND w.created_at < i.created_at
+               LIMIT 1000) a)
+             ELSE 0 END::int AS ahead
+         FROM images i JOIN requests r ON r.id = i.request_id WHERE i.id = $1`,
+}
+
+export async function findImageStatus(db: Database, imageId: string): Promise<ImageStatusRow | undefined> {
+  const [row] = await db.run<ImageStatusRow>(FIND_STATUS, [imageId])
+  return row
+}
+
+const FIND_REQUEST_IMAGES: Statement = {
+  name: 'find-request-images',
+  text: `SELECT i.id, r.alt FROM images i JOIN requests r ON r.id = i.request_id WHERE i.request_id = $1 ORDER BY i.position`,
+}
+
+/** The images of a request in their order, for the replay of an answer. */
+export async function findRequestImages(db: Database, requestId: string): Promise<{ id: string; alt: string }[]> {
+  return await db.run<{ id: string; alt: string }>(FIND_REQUEST_IMAGES, [requestId])
+}
+
+/** Everything that an operator may want to see of one image, its attempts included. */
+export async function findImageDetails(db: Database, imageId: string) {
+  return await db.prisma.image.findUnique({
+    where: { id: imageId },
+    include: { request: true, attempts: { orderBy: { id: 'asc' } } },
+  })
+}
+
+export type ImageDetails = NonNullable<Awaited<ReturnType<typeof findImageDetails>>>
+
+/** Newest first. */
+export async function listImages(db: Database, filter: { accountId?: string; status?: string; limit: number }) {
+  return await db.prisma.image.findMany({
+    where: {
+      ...(filter.accountId === undefined ? {} : { accountId: filter.accountId }),
+      ...(filter.status === undefined ? {} : { status: filter.status }),
+    },
+    orderBy: { createdAt: 'desc' },
+    take: filter.limit,
+    include: { request: { select: { prompt: true, quality: true, width: true, height: true } } },
+  })
+}
+
+const FIND_REPLAY: Statement = {
+  name: 'find-replay',
+  text: `SELECT FROM idempotency_keys
+         WHERE account_id = $1 AND key_hash = decode($2, 'hex') AND created_at > now() - interval '24 hours'`,
+}
+
+/** True when this idempotency key (its SHA-256 in hexadecimal) is known. Only for sparing work. */
+export async function findReplay(db: Database, accountId: string, keyHash: string): Promise<boolean> {
+  return (await db.run(FIND_REPLAY, [accountId, keyHash])).length > 0
+}

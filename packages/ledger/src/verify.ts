@@ -1,0 +1,78 @@
+import { type Database, withClient } from '@wombat/database'
+
+export interface LedgerFault {
+  /** Which rule is broken. */
+  readonly rule: string
+  /** The account or image. */
+  readonly subject: string
+  readonly detail: string
+}
+
+export interface LedgerReport {
+  readonly accounts: number
+  readonly entries: number
+  readonly images: number
+  /** Sum of all balances, in credits. */
+  readonly credits: number
+  readonly faults: readonly LedgerFault[]
+}
+
+const MOST_FAULTS_PER_RULE = 1_000
+
+const COUNTS = `SELECT (SELECT count(*) FROM accounts)::int AS accounts,
+  (SELECT count(*) FROM ledger_entries)::int AS entries, (SELECT count(*) FROM images)::int AS images,
+  (SELECT coalesce(sum(balance), 0) FROM accounts)::int AS credits`
+
+/** Each rule finds what breaks it. Each statement sees one snapshot, so a busy server gives no false alarm. */
+const RULES: readonly { rule: string; text: string }[] = [
+  {
+    rule: 'a balance is the sum of its entries',
+    text: `SELECT a.id::text AS subject, format('balance %s, entries %s', a.balance, coalesce(s.total, 0)) AS detail
+           FROM accounts a LEFT JOIN (SELECT account_id, sum(amount) AS total FROM ledger_entries GROUP BY account_id) s
+             ON s.account_id = a.id
+           WHERE a.balance <> coalesce(s.total, 0)`,
+  },
+  {
+    rule: 'each entry carries on from the one before',
+    text: `SELECT account_id::text AS subject, format('entry %s: %s%s%s is not %s', id, before,
+                  CASE WHEN amount < 0 THEN '' ELSE '+' END, amount, balance_after) AS detail
+           FROM (SELECT id, account_id, amount, balance_after,
+                        coalesce(lag(balance_after) OVER (PARTITION BY account_id ORDER BY id), 0) AS before
+                 FROM ledger_entries) e
+           WHERE before + amount <> balance_after`,
+  },
+  {
+    rule: 'each image is charged',
+    text: `SELECT i.id AS subject, 'no charge for this image' AS detail
+           FROM images i LEFT JOIN ledger_entries e ON e.kind = 'charge' AND e.ref = i.id WHERE e.id IS NULL`,
+  },
+  {
+    rule: 'a charge is for an image of the same account',
+    text: `SELECT e.ref AS subject, format('%s entry %s of account %s', e.kind, e.id, e.account_id) AS detail
+           FROM ledger_entries e LEFT JOIN images i ON i.id = e.ref
+           WHERE e.kind IN ('charge', 'refund') AND (i.id IS NULL OR i.account_id <> e.account_id)`,
+  },
+  {
+    rule: 'a failed image, and no other, is refunded what it was charged',
+    text: `SELECT i.id AS subject, format('status %s, charged %s, refunded %s', i.status, -c.amount, coalesce(r.amount, 0)) AS detail
+           FROM images i JOIN ledger_entries c ON c.kind = 'charge' AND c.ref = i.id
+             LEFT JOIN ledger_entries r ON r.kind = 'refund' AND r.ref = i.id
+           WHERE coalesce(r.amount, 0) <> CASE WHEN i.status = 'failed' THEN -c.amount ELSE 0 END`,
+  },
+]
+
+/**
+ * Recomputes every balance from the ledger and the ledger from the images, and tells what does not agree. Works on a
+ * connection of its own, since on a large ledger it takes longer than other statements may.
+ */
+export async function verifyLedger(db: Database): Promise<LedgerReport> {
+  return await withClient(db.url, async (client) => {
+    const faults: LedgerFault[] = []
+    for (const { rule, text } of RULES) {
+      const { rows } = await client.query(`${text} LIMIT ${MOST_FAULTS_PER_RULE}`)
+      faults.push(...rows.map(({ subject, detail }) => ({ rule, subject: String(subject), detail: String(detail) })))
+    }
+    const { rows } = await client.query(COUNTS)
+    return { ...rows[0], faults }
+  })
+}

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import type { Job, WorkerOptions } from 'bullmq'
+import { gather } from './gather.ts'
+import type { JobQueue, LaneWorker, Wakeup, WakeupHandler } from './job-queue.ts'
+import { startLaneWorker } from './lane-worker.ts'
+
+export type OnError = (error: unknown, where: string) => void
+export type WakeupProcessor = (job: Job<string>, token?: string) => Promise<void>
+export type WorkerSettings = Omit<WorkerOptions<never>, 'connection'>
+
+interface BullmqJob {
+  name: string
+  data: string
+  opts: { jobId: string }
+}
+
+/** What this package uses of BullMQ's Queue, whatever that runs on. */
+export interface BullmqProducer {
+  addBulk(jobs: BullmqJob[]): Promise<unknown>
+  getJobCounts(...types: ('waiting' | 'active')[]): Promise<Record<string, number>>
+  close(): Promise<void>
+}
+
+/** What this package uses of BullMQ's Worker, whatever that runs on. */
+export interface BullmqWorker {
+  run(): Promise<void>
+  close(): Promise<void>
+}
+
+/** All that differs between PostgreSQL and Redis. What it opens is connected already and reports its own `error` events. */
+export interface BullmqBackend {
+  readonly description: string
+  openProducer(lane: string): Promise<BullmqProducer>
+  openWorker(lane: string, processor: WakeupProcessor, settings: WorkerSettings): Promise<BullmqWorker>
+  check(): Promise<void>
+  close(): Promise<void>
+}
+
+/** The same for every job: our rows decide when to try again, and a job that ended leaves nothing behind. */
+export const JOB_OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true }
+const GATHER_LIMITS = { batch: 500, waiting: 100_000 }
+
+interface Lane {
+  readonly producer: Promise<BullmqProducer>
+  readonly add: (jobs: readonly BullmqJob[]) => Promise<void>
+}
+
+/** The job queue over BullMQ; the backend says where its jobs live. */
+export class BullmqQueue implements JobQueue {
+  readonly description: string
+  readonly #backend: BullmqBackend
+  readonly #onError: OnError
+  readonly #lanes = new Map<string, Lane>()
+  readonly #workers = new Set<LaneWorker>()
+  #closing: Promise<void> | undefined
+
+  constructor(backend: BullmqBackend, onError: OnError) {
+    this.description = backend.description
+    this.#backend = backend
+    this.#onError = onError
+  }
+
+  async announce(lane: string, wakeups: readonly Wakeup[]): Promise<void> {
+    if (wakeups.length > 0) {
+      await this.#lane(lane).add(wakeups.map(jobOf))
+    }
+  }
+
+  async work(lane: string, options: { concurrency: number; handler: WakeupHandler }): Promise<LaneWorker> {
+    this.#assertOpen()
+    const worker = await startLaneWorker({ ...options, lane, backend: this.#backend, onError: this.#onError })
+    const stoppable: LaneWorker = {
+      stop: async (stopOptions) => {
+        await worker.stop(stopOptions)
+        this.#workers.delete(stoppable)
+      },
+    }
+    this.#workers.add(stoppable)
+    return stoppable
+  }
+
+  async depth(lane: string): Promise<{ waiting: number; active: number }> {
+    const producer = await this.#lane(lane).producer
+    const { waiting = 0, active = 0 } = await producer.getJobCounts('waiting', 'active')
+    return { waiting, active }
+  }
+
+  async check(): Promise<void> {
+    this.#assertOpen()
+    await this.#backend.check()
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#closeAll()
+    return this.#closing
+  }
+
+  async #closeAll(): Promise<void> {
+    await Promise.all([...this.#workers].map((worker) => worker.stop({ graceMs: 0 })))
+    await Promise.allSettled([...this.#lanes.values()].map(async ({ producer }) => (await producer).close()))
+    await this.#backend.close()
+  }
+
+  #lane(name: string): Lane {
+    this.#assertOpen()
+    const known = this.#lanes.get(name)
+    if (known !== undefined) {
+      return known
+    }
+    const lane = openLane(this.#backend, name)
+    this.#lanes.set(name, lane)
+    lane.producer.catch(() => {
+      // Whoever waits for this producer has the error; the next caller gets a new one.
+      this.#lanes.delete(name)
+    })
+    return lane
+  }
+
+  #assertOpen() {
+    if (this.#closing !== undefined) {
+      throw new Error('the job queue is closed')
+    }
+  }
+}
+
+function openLane(backend: BullmqBackend, name: string): Lane {
+  const producer = backend.openProducer(name)
+  const add = async (jobs: readonly BullmqJob[]) => {
+    await (await producer).addBulk([...jobs])
+  }
+  return { producer, add: gather(add, GATHER_LIMITS) }
+}
+
+/**
+ * The image's id is all that a job tells, since its data is readable to whoever reads the queue. BullMQ drops an id that
+ * it still holds, hence the fence, and refuses colons: that is found here, before it spoils a batch.
+ */
+function jobOf({ imageId, fence }: Wakeup): BullmqJob {
+  assert(!imageId.includes(':'), 'the id of an image has no colon')
+  return { name: 'wake-up', data: imageId, opts: { jobId: `${imageId}-${fence}` } }
+}

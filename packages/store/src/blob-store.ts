@@ -1,0 +1,23 @@
+import type { Readable } from 'node:stream'
+
+/** Inclusive byte positions, as in an HTTP Range header. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+/** Where the bytes of images are kept. Keys are made by us: `images/ab/v2-…/3.jpg`; anything else is refused. */
+export interface BlobStore {
+  /** Short name for the banner and the logs, such as `disk /var/lib/wombat/blobs`. */
+  readonly description: string
+  /** Durable when it returns. The same key may be written again with other bytes; a reader sees the old or the new whole. */
+  put(key: string, bytes: Uint8Array, contentType: string): Promise<void>
+  /** All bytes, or undefined when there is no such object. */
+  read(key: string): Promise<Buffer | undefined>
+  /** A stream of all bytes or of a range, or undefined when there is no such object. Aborting the signal destroys it. */
+  open(key: string, options?: { range?: ByteRange; signal?: AbortSignal }): Promise<Readable | undefined>
+  /** Succeeds when the object is gone, whether it was there or not. */
+  remove(key: string): Promise<void>
+  /** Writes, reads and removes a small object; throws with the reason when that fails. */
+  check(): Promise<void>
+}
