@@ -86,7 +86,9 @@ test('processes with different temporary directories find the same server', asyn
 
 test('a temporary directory whose path is too long for a socket is not used', async () => {
   await using place = await makeDataDir()
-  const user = await joinInProcess(place.dataDir, { TMPDIR: `${path.dirname(place.dataDir)}/${'long'.repeat(25)}` })
+  const long = path.join(path.dirname(place.dataDir), 'long'.repeat(25))
+  await mkdir(long)
+  const user = await joinInProcess(place.dataDir, { TMPDIR: long })
   assert.match(user.socketDir, /tmp\/wombat-[0-9a-f]+$/)
   assert.ok(await answers(user.socketDir))
   await user.leave()

@@ -3,9 +3,49 @@ export type { Bootstrap } from './bootstrap.ts'
 export { CONFIG_VARIABLES, type Config, ConfigError, readConfig } from './config.ts'
 export { awaitImage } from './deliver.ts'
 export { type Engine, openEngine, prepareDatabase } from './engine.ts'
+export {
+  type DatabaseFacts,
+  examineDatabase,
+  examineProviders,
+  findStoreFault,
+  listServedModels,
+  type ProviderFacts,
+  type ServedModel,
+} from './examine.ts'
 export { checkHealth, type Health } from './health.ts'
 export type { FoundImage, HotImage } from './image-cache.ts'
 export { createLogger, describeError, type Logger } from './logger.ts'
+export {
+  type Account,
+  type AccountSummary,
+  type ApiKeySummary,
+  bookCredits,
+  type CreditOutcome,
+  type Database,
+  DatabaseUnreachableError,
+  findMainAccount,
+  issueKey,
+  type LedgerFault,
+  type LedgerLine,
+  type LedgerReport,
+  listAccounts,
+  listEntries,
+  listKeys,
+  openAccount,
+  type OpenedAccount,
+  openOperator,
+  type Operator,
+  reachDatabase,
+  retryImage,
+  type RetryOutcome,
+  setAccountDisabled,
+  showAccount,
+  type ShownAccount,
+  toImageId,
+  verifyLedger,
+  withdrawKey,
+} from './operate.ts'
+export { type AttemptLine, type ImageLine, type ImageReport, listImages, showImage } from './operate-images.ts'
 export { produceImage } from './produce.ts'
 export { imageUrl, type RequestAnswer, requestImages } from './request.ts'
 export { startRetention, transcodeOriginals } from './retain.ts'

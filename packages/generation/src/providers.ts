@@ -33,7 +33,7 @@ export function resolveRoutes(config: Pick<ProvidersConfig, 'openai' | 'syntheti
 }
 
 function resolveRoute(model: ModelId, config: Pick<ProvidersConfig, 'openai' | 'synthetic'>): Route {
-  if (config.synthetic === 'always') return { provider: 'synthetic', reason: 'synthetic pictures for every model' }
+  if (config.synthetic === 'always') return { provider: 'synthetic', reason: 'SYNTHETIC is always: synthetic pictures' }
   const real = realRoute(model, config)
   if (real.provider !== undefined || config.synthetic === 'off') return real
   return { provider: 'synthetic', reason: `${real.reason}: synthetic pictures` }

@@ -3,6 +3,7 @@ import type { Job, WorkerOptions } from 'bullmq'
 import { gather } from './gather.ts'
 import type { JobQueue, LaneWorker, Wakeup, WakeupHandler } from './job-queue.ts'
 import { startLaneWorker } from './lane-worker.ts'
+import { within } from './within.ts'
 
 export type OnError = (error: unknown, where: string) => void
 export type WakeupProcessor = (job: Job<string>, token?: string) => Promise<void>
@@ -18,7 +19,6 @@ interface BullmqJob {
 export interface BullmqProducer {
   addBulk(jobs: BullmqJob[]): Promise<unknown>
   getJobCounts(...types: ('waiting' | 'active')[]): Promise<Record<string, number>>
-  close(): Promise<void>
 }
 
 /** What this package uses of BullMQ's Worker, whatever that runs on. */
@@ -33,11 +33,15 @@ export interface BullmqBackend {
   openProducer(lane: string): Promise<BullmqProducer>
   openWorker(lane: string, processor: WakeupProcessor, settings: WorkerSettings): Promise<BullmqWorker>
   check(): Promise<void>
+  /** Closes the producers as well; workers are closed before. What is still under way rejects. */
   close(): Promise<void>
 }
 
 /** The same for every job: our rows decide when to try again, and a job that ended leaves nothing behind. */
 export const JOB_OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true }
+
+/** How long a closing queue waits for announcements under way. */
+const ANNOUNCED_MS = 1_000
 const GATHER_LIMITS = { batch: 500, waiting: 100_000 }
 
 interface Lane {
@@ -76,6 +80,10 @@ export class BullmqQueue implements JobQueue {
       },
     }
     this.#workers.add(stoppable)
+    if (this.#closing !== undefined) {
+      await stoppable.stop({ graceMs: 0 })
+    }
+    this.#assertOpen()
     return stoppable
   }
 
@@ -96,8 +104,9 @@ export class BullmqQueue implements JobQueue {
   }
 
   async #closeAll(): Promise<void> {
-    await Promise.all([...this.#workers].map((worker) => worker.stop({ graceMs: 0 })))
-    await Promise.allSettled([...this.#lanes.values()].map(async ({ producer }) => (await producer).close()))
+    const announced = Promise.allSettled([...this.#lanes.values()].map(({ add }) => add([])))
+    const stopped = [...this.#workers].map((worker) => worker.stop({ graceMs: 0 }))
+    await Promise.all([within(ANNOUNCED_MS, announced), ...stopped])
     await this.#backend.close()
   }
 
@@ -126,7 +135,9 @@ export class BullmqQueue implements JobQueue {
 function openLane(backend: BullmqBackend, name: string): Lane {
   const producer = backend.openProducer(name)
   const add = async (jobs: readonly BullmqJob[]) => {
-    await (await producer).addBulk([...jobs])
+    if (jobs.length > 0) {
+      await (await producer).addBulk([...jobs])
+    }
   }
   return { producer, add: gather(add, GATHER_LIMITS) }
 }

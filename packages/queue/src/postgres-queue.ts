@@ -108,7 +108,7 @@ function postgresBackend({
       }
     },
 
-    close: pools.close,
+    close: () => pools.close(),
   }
 }
 
@@ -201,5 +201,5 @@ function withSession(url: string, applicationName: string): string {
   const options = parameters.get('options')
   parameters.set('options', options === null ? SESSION : `${options} ${SESSION}`)
   parameters.set('application_name', applicationName)
-  return `${server}?${parameters}`
+  return `${server}?${parameters.toString()}`
 }

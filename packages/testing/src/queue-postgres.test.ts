@@ -8,6 +8,10 @@ import { describeJobQueue } from '@wombat/queue/suite'
 import { createTestDatabase } from './database-fixture.ts'
 import { until } from './until.ts'
 
+const OTHER_CONNECTIONS = `
+  SELECT pid FROM pg_stat_activity
+  WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`
+
 const database = await createTestDatabase()
 after(() => database[Symbol.asyncDispose]())
 await migrateQueue(database.url)
@@ -15,7 +19,7 @@ await migrateQueue(database.url)
 describeJobQueue('job queue on PostgreSQL', (onError) => openPostgresQueue({ url: database.url, onError }))
 
 describe('job queue on PostgreSQL: schema', () => {
-  test('six processes that migrate at once all succeed, and once more is nothing', async () => {
+  test('six that migrate at once all succeed, and once more is nothing', async () => {
     await using empty = await createTestDatabase()
     await Promise.all(Array.from({ length: 6 }, () => migrateQueue(empty.url)))
     await migrateQueue(empty.url)
@@ -35,7 +39,7 @@ describe('job queue on PostgreSQL: schema', () => {
   })
 })
 
-describe('job queue on PostgreSQL: connections', () => {
+describe('job queue on PostgreSQL: what it costs the server', () => {
   test('five lanes under load hold four connections and one each, and none after close', async () => {
     await using own = await createTestDatabase()
     await migrateQueue(own.url)
@@ -53,54 +57,6 @@ describe('job queue on PostgreSQL: connections', () => {
     await until(async () => (await connections(own.url)) === 0, { what: 'no connection is left' })
   })
 
-  test('after all connections were terminated what waits, what runs and what comes is handled', async () => {
-    await using own = await createTestDatabase()
-    await migrateQueue(own.url)
-    const errors: string[] = []
-    const queue = await openPostgresQueue({
-      url: own.url,
-      onError: (error, where) => errors.push(`${where}: ${error}`),
-    })
-    const gate = Promise.withResolvers<void>()
-    const handled: string[] = []
-    const handler = async (imageId: string) => {
-      await gate.promise
-      handled.push(imageId)
-    }
-    await queue.work('lane', { concurrency: 2, handler })
-    await queue.announce('lane', numbered(4))
-    await until(async () => (await queue.depth('lane')).active === 2, { what: 'two handlers run' })
-
-    await terminateConnections(own.url)
-    gate.resolve()
-    await until(
-      () =>
-        queue.announce('lane', [{ imageId: 'img_late', fence: 0 }]).then(
-          () => true,
-          () => false,
-        ),
-      {
-        what: 'an announcement succeeds',
-      },
-    )
-    await until(() => handled.length >= 5, { what: 'all are handled' })
-    assert.deepEqual([...new Set(handled)].sort(), ['img_0', 'img_1', 'img_2', 'img_3', 'img_late'])
-    assert(errors.length > 0, 'the loss is reported')
-
-    await terminateConnections(own.url)
-    await until(
-      () =>
-        queue.check().then(
-          () => true,
-          () => false,
-        ),
-      { what: 'the queue is back' },
-    )
-    await queue.announce('lane', [{ imageId: 'img_idle', fence: 0 }])
-    await until(() => handled.includes('img_idle'), { what: 'an idle worker is back as well' })
-    await queue.close()
-  })
-
   test("BullMQ's stream of events, which nobody reads, stays short", async () => {
     await using own = await createTestDatabase()
     await migrateQueue(own.url)
@@ -114,6 +70,40 @@ describe('job queue on PostgreSQL: connections', () => {
     await queue.close()
     const { rows } = await withClient(own.url, (client) => client.query('SELECT count(*)::int AS n FROM bullmq.event'))
     assert(rows[0].n < 1_000, `${rows[0].n} events`)
+  })
+})
+
+describe('job queue on PostgreSQL: a lost connection', () => {
+  test('after all connections were terminated what waits, what runs and what comes is handled', async () => {
+    await using own = await createTestDatabase()
+    await migrateQueue(own.url)
+    const errors: string[] = []
+    const queue = await openPostgresQueue({
+      url: own.url,
+      onError: (error, where) => errors.push(`${where}: ${String(error)}`),
+    })
+    const gate = Promise.withResolvers<void>()
+    const handled: string[] = []
+    const handler = async (imageId: string) => {
+      await gate.promise
+      handled.push(imageId)
+    }
+    await queue.work('lane', { concurrency: 2, handler })
+    await queue.announce('lane', numbered(4))
+    await until(async () => (await queue.depth('lane')).active === 2, { what: 'two handlers run' })
+
+    await terminateConnections(own.url)
+    gate.resolve()
+    await until(() => succeeds(queue.announce('lane', [{ imageId: 'img_late', fence: 0 }])), { what: 'announced' })
+    await until(() => new Set(handled).size === 5, { what: 'all are handled' })
+    assert.deepEqual([...new Set(handled)].sort(), ['img_0', 'img_1', 'img_2', 'img_3', 'img_late'])
+    assert(errors.length > 0, 'the loss is reported')
+
+    await terminateConnections(own.url)
+    await until(() => succeeds(queue.check()), { what: 'the queue is back' })
+    await queue.announce('lane', [{ imageId: 'img_idle', fence: 0 }])
+    await until(() => handled.includes('img_idle'), { what: 'an idle worker is back as well' })
+    await queue.close()
   })
 })
 
@@ -144,6 +134,13 @@ function openQuietQueue(url: string): Promise<JobQueue> {
   return openPostgresQueue({ url, onError: () => {} })
 }
 
+function succeeds(work: Promise<void>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  )
+}
+
 function numbered(count: number) {
   return Array.from({ length: count }, (_, index) => ({ imageId: `img_${index}`, fence: 0 }))
 }
@@ -158,7 +155,3 @@ async function terminateConnections(url: string): Promise<void> {
     client.query(`SELECT pg_terminate_backend(pid) FROM (${OTHER_CONNECTIONS}) AS others`),
   )
 }
-
-const OTHER_CONNECTIONS = `
-  SELECT pid FROM pg_stat_activity
-  WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`

@@ -1,0 +1,2 @@
+export { EXIT_CODES } from './errors.ts'
+export { main } from './main.ts'

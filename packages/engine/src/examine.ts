@@ -1,0 +1,102 @@
+import { MODELS, type ModelId } from '@wombat/contract'
+import { openDatabase, pendingMigrations, type Statement } from '@wombat/database'
+import { openPostgresQueue } from '@wombat/queue'
+import { FsStore } from '@wombat/store'
+import type { Config } from './config.ts'
+import { openModels, type ServedModels } from './models.ts'
+
+/* What `wombat doctor` finds out. Nothing here changes anything but for the store, which tries to write. */
+
+export interface DatabaseFacts {
+  /** Such as `18.4`. */
+  readonly version: string
+  /** What the next start will apply. */
+  readonly pendingMigrations: readonly string[]
+  /** How far the database's clock is ahead of ours. */
+  readonly clockAheadMs: number
+  /** Undefined when it works. */
+  readonly queueFault: string | undefined
+}
+
+const CLOCK: Statement = {
+  name: 'examine-clock',
+  text: `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms, current_setting('server_version') AS version`,
+}
+
+/** Throws when the database can't be reached, or was used by a newer version. */
+export async function examineDatabase(url: string): Promise<DatabaseFacts> {
+  const db = openDatabase({ url, poolSize: 1, applicationName: 'wombat doctor', onError: () => {} })
+  try {
+    // The first statement also connects, and would make the clocks look different.
+    await db.check()
+    const before = Date.now()
+    const [row] = await db.run<{ ms: number; version: string }>(CLOCK, [])
+    const after = Date.now()
+    const pending = await pendingMigrations(url)
+    return {
+      version: row?.version.split(' ')[0] ?? 'unknown',
+      pendingMigrations: pending,
+      clockAheadMs: Math.round((row?.ms ?? after) - (before + after) / 2),
+      queueFault: pending.length > 0 ? undefined : await findQueueFault(url),
+    }
+  } finally {
+    await db.close()
+  }
+}
+
+async function findQueueFault(url: string): Promise<string | undefined> {
+  try {
+    const queue = await openPostgresQueue({ url, applicationName: 'wombat doctor', onError: () => {} })
+    await queue.close()
+    return undefined
+  } catch (error) {
+    return reasonOf(error)
+  }
+}
+
+/** Undefined when images can be stored below this directory. */
+export async function findStoreFault(dataDir: string): Promise<string | undefined> {
+  try {
+    await new FsStore(`${dataDir}/blobs`).check()
+    return undefined
+  } catch (error) {
+    return reasonOf(error)
+  }
+}
+
+export interface ServedModel {
+  readonly model: ModelId
+  /** Undefined: requests for it are refused. */
+  readonly provider: string | undefined
+  readonly reason: string
+}
+
+/** Which provider serves each model of the catalogue, and why. */
+export function listServedModels(models: Pick<ServedModels, 'route'>): ServedModel[] {
+  return MODELS.map(({ id }) => ({ model: id, provider: models.route(id).provider, reason: models.route(id).reason }))
+}
+
+export interface ProviderFacts {
+  readonly served: readonly ServedModel[]
+  /** Undefined as fault: it could serve now. Nothing that costs money was asked of it. */
+  readonly providers: readonly { readonly name: string; readonly fault: string | undefined }[]
+}
+
+export async function examineProviders(config: Config): Promise<ProviderFacts> {
+  const models = openModels(config)
+  try {
+    const providers = await Promise.all(
+      models.providers.map(async (provider) => ({
+        name: provider.name,
+        fault: await provider.check().then(() => undefined, reasonOf),
+      })),
+    )
+    return { served: listServedModels(models), providers }
+  } finally {
+    await models.close()
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error && error.message !== '' ? error.message : String(error)
+}
