@@ -12,16 +12,25 @@ import { countRows } from './sql.ts'
 
 const JOIN_FIXTURE = fileURLToPath(new URL('./join.fixture.ts', import.meta.url))
 
-/** An empty data directory. What a test left running in it is killed at the end, so that no server outlives a failure. */
-export async function makeDataDir() {
+export interface Place extends AsyncDisposable {
+  readonly dataDir: string
+  readonly clusterDir: string
+  readonly children: ChildProcess[]
+}
+
+/** An empty data directory. What a failed test left running in it is killed at the end. */
+export async function makeDataDir(): Promise<Place> {
   const parent = await realpath(await mkdtemp(path.join(tmpdir(), 'wombat-test-')))
   // As root the server runs as another user, who has to pass through here.
   await chmod(parent, 0o711)
   const dataDir = path.join(parent, 'data')
+  const children: ChildProcess[] = []
   return {
     dataDir,
     clusterDir: path.join(dataDir, 'postgres'),
+    children,
     [Symbol.asyncDispose]: async () => {
+      await Promise.all(children.map(killChild))
       const pid = await readPostmasterPid(dataDir)
       const found = pid === undefined ? undefined : await identifyProcess(pid)
       if (found !== undefined) {
@@ -34,16 +43,18 @@ export async function makeDataDir() {
 }
 
 /** Starts a process that joins, without waiting until it has. */
-export function spawnJoin(dataDir: string, env: NodeJS.ProcessEnv = {}): ChildProcess {
-  return spawn(process.execPath, [JOIN_FIXTURE, dataDir], {
+export function spawnJoin({ dataDir, children }: Place, env: NodeJS.ProcessEnv = {}): ChildProcess {
+  const child = spawn(process.execPath, [JOIN_FIXTURE, dataDir], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { PATH: '/usr/bin:/bin', ...env },
   })
+  children.push(child)
+  return child
 }
 
 /** A process that has joined. */
-export async function joinInProcess(dataDir: string, env: NodeJS.ProcessEnv = {}) {
-  const child = spawnJoin(dataDir, env)
+export async function joinInProcess(place: Place, env: NodeJS.ProcessEnv = {}) {
+  const child = spawnJoin(place, env)
   assert.ok(child.stdout !== null && child.stdin !== null)
   const { stdin } = child
   const lines = createInterface(child.stdout)
@@ -61,9 +72,11 @@ export async function joinInProcess(dataDir: string, env: NodeJS.ProcessEnv = {}
 }
 
 export async function killChild(child: ChildProcess): Promise<void> {
-  const exit = once(child, 'exit')
-  child.kill('SIGKILL')
-  await exit
+  if (child.exitCode === null && child.signalCode === null) {
+    const exit = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exit
+  }
 }
 
 export async function answers(socketDir: string): Promise<boolean> {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   answers,
@@ -12,6 +12,7 @@ import {
   joinInProcess,
   killChild,
   makeDataDir,
+  type Place,
   readPostmasterPid,
   spawnJoin,
   waitFor,
@@ -22,10 +23,16 @@ import { countRows } from './sql.ts'
 
 const purpose = 'test'
 
+/** Making a cluster takes a second: what leaves it as it was shares this one. */
+let place: Place
+before(async () => {
+  place = await makeDataDir()
+})
+after(() => place[Symbol.asyncDispose]())
+
 test('after kill -9 of its only user the server goes on, and the next join adopts and later stops it', async () => {
-  await using place = await makeDataDir()
   const { dataDir } = place
-  const user = await joinInProcess(dataDir)
+  const user = await joinInProcess(place)
   const pid = await readPostmasterPid(dataDir)
   await user.kill()
   const postgres = await joinEmbeddedPostgres({ dataDir, purpose, durable: false })
@@ -38,10 +45,10 @@ test('after kill -9 of its only user the server goes on, and the next join adopt
 test('after kill -9 of the server the next join starts it where the others look for it', async () => {
   await using place = await makeDataDir()
   const { dataDir } = place
-  await using first = await joinEmbeddedPostgres({ dataDir, purpose, durable: false })
+  await using first = await joinEmbeddedPostgres({ dataDir, purpose })
   await countRows('CREATE TABLE kept AS SELECT generate_series(1, 7)', { ...first, database: 'wombat' })
   await killPostmaster(dataDir)
-  const second = await joinInProcess(dataDir)
+  const second = await joinInProcess(place)
   assert.equal(second.socketDir, first.socketDir)
   assert.equal(await countRows('SELECT FROM kept', { ...first, database: 'wombat' }), 7)
   await second.leave()
@@ -49,9 +56,8 @@ test('after kill -9 of the server the next join starts it where the others look 
 })
 
 test('after kill -9 of user and server at once a join succeeds while sessions of the old server still end', async () => {
-  await using place = await makeDataDir()
   const { dataDir } = place
-  const user = await joinInProcess(dataDir)
+  const user = await joinInProcess(place)
   // A session that computes does not look whether its postmaster lives.
   const busy = countRows('SELECT count(*) FROM generate_series(1, 4000000)', { ...user, database: 'wombat' })
   const outcome = busy.catch(() => 'cut off')
@@ -65,9 +71,8 @@ test('after kill -9 of user and server at once a join succeeds while sessions of
 })
 
 test('a pid file and a socket lock whose pid belongs to another process now do not stop a start', async () => {
-  await using place = await makeDataDir()
   const { dataDir, clusterDir } = place
-  const user = await joinInProcess(dataDir)
+  const user = await joinInProcess(place)
   await user.kill()
   await killPostmaster(dataDir)
   const { uid, gid } = await stat(clusterDir)
@@ -86,7 +91,6 @@ test('a pid file and a socket lock whose pid belongs to another process now do n
 })
 
 test('users whose pid belongs to another process now, or who wrote half a line, keep nobody waiting', async () => {
-  await using place = await makeDataDir()
   const { dataDir } = place
   const usersDir = path.join(dataDir, 'postgres.users')
   await mkdir(usersDir, { recursive: true })
@@ -100,9 +104,8 @@ test('users whose pid belongs to another process now, or who wrote half a line, 
 })
 
 test('a socket that vanished under the running server is made again, at the same place', async () => {
-  await using place = await makeDataDir()
   const { dataDir } = place
-  const first = await joinInProcess(dataDir)
+  const first = await joinInProcess(place)
   await rm(first.socketDir, { recursive: true })
   await using second = await joinEmbeddedPostgres({ dataDir, purpose, durable: false })
   assert.equal(second.socketDir, first.socketDir)
@@ -114,7 +117,7 @@ test('a socket that vanished under the running server is made again, at the same
 test('kill -9 in the middle of initdb leaves nothing half-made', async () => {
   await using place = await makeDataDir()
   const { dataDir, clusterDir } = place
-  const child = spawnJoin(dataDir)
+  const child = spawnJoin(place)
   await waitFor(async () => {
     const names = await readdir(dataDir).catch(() => [])
     const unfinished = names.find((name) => name.startsWith('postgres.initdb-'))
@@ -131,10 +134,10 @@ test('after kill -9 at any moment of joining and leaving the next join works', a
   await using place = await makeDataDir()
   const { dataDir } = place
   for (let round = 0; round < 12; round += 1) {
-    const child = spawnJoin(dataDir)
+    const child = spawnJoin(place)
     child.stdin?.end()
     await Promise.race([sleep(round * 60), once(child, 'exit')])
-    await killIfAlive(child)
+    await killChild(child)
   }
   const postgres = await joinEmbeddedPostgres({ dataDir, purpose, durable: false })
   assert.ok(await answers(postgres.socketDir))
@@ -147,10 +150,4 @@ async function killPostmaster(dataDir: string): Promise<void> {
   assert.ok(pid !== undefined)
   process.kill(pid, 'SIGKILL')
   await waitFor(async () => (await identifyProcess(pid)) === undefined)
-}
-
-async function killIfAlive(child: ChildProcess): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) {
-    await killChild(child)
-  }
 }

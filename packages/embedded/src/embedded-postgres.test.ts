@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { test } from 'node:test'
-import { answers, countUsers, isThere, joinInProcess, makeDataDir, readPostmasterPid } from './cluster.fixture.ts'
+import { after, before, test } from 'node:test'
+import { answers, countUsers, isThere, joinInProcess, makeDataDir, type Place, readPostmasterPid } from './cluster.fixture.ts'
 import { joinEmbeddedPostgres } from './embedded-postgres.ts'
 import { countRows } from './sql.ts'
 
 const purpose = 'test'
+
+/** Making a cluster takes a second: what leaves it as it was shares this one. */
+let place: Place
+before(async () => {
+  place = await makeDataDir()
+})
+after(() => place[Symbol.asyncDispose]())
 
 test('join makes a cluster with a database, leave stops it, and what was written is there after the next join', async () => {
   await using place = await makeDataDir()
@@ -23,7 +30,6 @@ test('join makes a cluster with a database, leave stops it, and what was written
 })
 
 test('the server listens on its private socket only, and keeps statements out of its log', async () => {
-  await using place = await makeDataDir()
   await using postgres = await joinEmbeddedPostgres({ dataDir: place.dataDir, purpose, durable: false })
   const options = { socketDir: postgres.socketDir, database: 'wombat' }
   assert.equal(await countRows(`SELECT WHERE current_setting('listen_addresses') = ''`, options), 1)
@@ -37,7 +43,6 @@ test('the server listens on its private socket only, and keeps statements out of
 })
 
 test('a later join makes the database that is asked for and missing', async () => {
-  await using place = await makeDataDir()
   const { dataDir } = place
   await using first = await joinEmbeddedPostgres({ dataDir, purpose, durable: false })
   await using second = await joinEmbeddedPostgres({ dataDir, purpose, durable: false, database: 'other_one' })
@@ -47,7 +52,6 @@ test('a later join makes the database that is asked for and missing', async () =
 })
 
 test('the server stops with the last leave, also when one process joined twice and leaves one of them twice', async () => {
-  await using place = await makeDataDir()
   const { dataDir } = place
   const one = await joinEmbeddedPostgres({ dataDir, purpose, durable: false })
   const two = await joinEmbeddedPostgres({ dataDir, purpose, durable: false })
@@ -63,7 +67,7 @@ test('the server stops with the last leave, also when one process joined twice a
 test('eight processes that join an empty directory at once share one server, and the last stops it', async () => {
   await using place = await makeDataDir()
   const { dataDir } = place
-  const users = await Promise.all(Array.from({ length: 8 }, () => joinInProcess(dataDir)))
+  const users = await Promise.all(Array.from({ length: 8 }, () => joinInProcess(place)))
   assert.equal(new Set(users.map(({ socketDir }) => socketDir)).size, 1)
   assert.equal(await countUsers(dataDir), 8)
   const [last, ...others] = users
@@ -75,20 +79,18 @@ test('eight processes that join an empty directory at once share one server, and
 })
 
 test('processes with different temporary directories find the same server', async () => {
-  await using place = await makeDataDir()
   await using elsewhere = await makeDataDir()
   const { dataDir } = place
   await using one = await joinEmbeddedPostgres({ dataDir, purpose, durable: false })
-  const other = await joinInProcess(dataDir, { TMPDIR: path.dirname(elsewhere.dataDir) })
+  const other = await joinInProcess(place, { TMPDIR: path.dirname(elsewhere.dataDir) })
   assert.equal(other.socketDir, one.socketDir)
   await other.leave()
 })
 
 test('a temporary directory whose path is too long for a socket is not used', async () => {
-  await using place = await makeDataDir()
   const long = path.join(path.dirname(place.dataDir), 'long'.repeat(25))
   await mkdir(long)
-  const user = await joinInProcess(place.dataDir, { TMPDIR: long })
+  const user = await joinInProcess(place, { TMPDIR: long })
   assert.match(user.socketDir, /tmp\/wombat-[0-9a-f]+$/)
   assert.ok(await answers(user.socketDir))
   await user.leave()

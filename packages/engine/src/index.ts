@@ -3,6 +3,7 @@ export type { Bootstrap } from './bootstrap.ts'
 export { CONFIG_VARIABLES, type Config, ConfigError, readConfig } from './config.ts'
 export { awaitImage } from './deliver.ts'
 export { type Engine, openEngine, prepareDatabase } from './engine.ts'
+export { createErrorLogger } from './error-logger.ts'
 export {
   type DatabaseFacts,
   examineDatabase,

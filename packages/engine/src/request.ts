@@ -153,7 +153,8 @@ async function writePrompt(
   }
   const never = new AbortController().signal
   if (engine.enhancer.isLocal || (!order.enhancePrompt && !order.generateAltText)) {
-    return await engine.localEnhancer.enhance(wish, never)
+    const { prompt, alt } = await engine.localEnhancer.enhance(wish, never)
+    return { prompt, alt: order.generateAltText ? alt : '' }
   }
   if (!order.generateAltText) {
     return { prompt: undefined, alt: '' }

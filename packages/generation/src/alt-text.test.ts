@@ -11,11 +11,22 @@ describe('describePicture', () => {
     assert.equal(of('unicorn'), 'A photo of a unicorn')
     assert.equal(of('umbrella'), 'A photo of an umbrella')
     assert.equal(of('tabby cat with bright green eyes'), 'A photo of a tabby cat with bright green eyes')
-    assert.equal(of('majestic mountain landscape, golden hour'), 'A photo of a majestic mountain landscape, golden hour')
+    assert.equal(
+      of('majestic mountain landscape, golden hour'),
+      'A photo of a majestic mountain landscape, golden hour',
+    )
   })
 
   it('leaves plurals, uncounted things, names and other languages alone', () => {
-    for (const prompt of ['cats on a roof', 'fresh snow', 'children at play', 'Paris at night', 'dancing in the rain', '猫が庭で遊ぶ', '12 monkeys']) {
+    for (const prompt of [
+      'cats on a roof',
+      'fresh snow',
+      'children at play',
+      'Paris at night',
+      'dancing in the rain',
+      '猫が庭で遊ぶ',
+      '12 monkeys',
+    ]) {
       assert.equal(of(prompt), `A photo of ${prompt}`)
     }
   })

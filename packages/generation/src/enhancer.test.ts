@@ -45,6 +45,8 @@ describe('the local enhancer', () => {
   })
 
   it('knows words for every style', async () => {
-    for (const style of STYLES) assert.ok((await enhance({ style, styleGiven: true })).alt.endsWith('a fox'), style)
+    for (const style of STYLES) {
+      assert.ok((await enhance({ style, styleGiven: true })).alt.endsWith('a fox'), style)
+    }
   })
 })

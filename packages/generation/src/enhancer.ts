@@ -40,6 +40,8 @@ export function enhanceLocally({ prompt, style, styleGiven, enhance }: EnhanceRe
 
 function join(prompt: string, phrase: string): string {
   const isSentence = /[.!?…。！？]["'”’)\]]*$/u.test(prompt)
-  const joined = isSentence ? `${prompt} ${phrase.charAt(0).toUpperCase()}${phrase.slice(1)}` : `${prompt.replace(/[\s,;:]+$/, '')}, ${phrase}`
+  const joined = isSentence
+    ? `${prompt} ${phrase.charAt(0).toUpperCase()}${phrase.slice(1)}`
+    : `${prompt.replace(/[\s,;:]+$/, '')}, ${phrase}`
   return joined.length <= MAX_PROMPT_LENGTH ? joined : prompt
 }

@@ -19,8 +19,8 @@ export {
   type ProviderName,
   type Providers,
   type ProvidersConfig,
-  resolveRoutes,
   type Route,
+  resolveRoutes,
 } from './providers.ts'
 export { decideRetry, type FailedAttempt, failureOf, type RetryDecision, type RetryPolicy } from './retry.ts'
 export { STYLE_WORDS } from './styles.ts'

@@ -1,4 +1,4 @@
-import { type ProviderImage, ProviderError } from './provider.ts'
+import { ProviderError, type ProviderImage } from './provider.ts'
 import { countField, isRecord, readJson, textField } from './untrusted.ts'
 
 /** A PNG of 3840x2160 in base64 has at most about 33 MB. */
@@ -23,26 +23,43 @@ export async function readOpenAiImage(response: Response, model: string): Promis
   }
   const data = isRecord(body) && Array.isArray(body.data) ? body.data : []
   const base64 = textField(data[0], 'b64_json')
-  if (!base64) throw useless('there is no picture in it')
+  if (!base64) {
+    throw useless('there is no picture in it')
+  }
   const bytes = Buffer.from(base64, 'base64')
-  if (!isPicture(bytes)) throw useless('what should be a picture is none')
+  if (!isPicture(bytes)) {
+    throw useless('what should be a picture is none')
+  }
   return { bytes, ...(upstreamId !== undefined && { upstreamId }), ...readUsage(body, model) }
 }
 
 function isPicture(bytes: Buffer): boolean {
-  if (bytes.length < 64) return false
+  if (bytes.length < 64) {
+    return false
+  }
   const head = bytes.toString('latin1', 0, 12)
-  return head.startsWith('\x89PNG\r\n\x1a\n') || head.startsWith('\xff\xd8\xff') || (head.startsWith('RIFF') && head.endsWith('WEBP'))
+  return (
+    head.startsWith('\x89PNG\r\n\x1a\n') ||
+    head.startsWith('\xff\xd8\xff') ||
+    (head.startsWith('RIFF') && head.endsWith('WEBP'))
+  )
 }
 
 function readUsage(body: unknown, model: string): Pick<ProviderImage, 'usage' | 'costMicroUsd'> {
   const usage = isRecord(body) ? body.usage : undefined
-  if (!isRecord(usage)) return {}
+  if (!isRecord(usage)) {
+    return {}
+  }
   const details = usage.input_tokens_details
   const imageIn = countField(details, 'image_tokens')
   const textIn = isRecord(details) ? countField(details, 'text_tokens') : countField(usage, 'input_tokens')
   const imageOut = countField(usage, 'output_tokens')
-  const tokens = { input_tokens: countField(usage, 'input_tokens'), text_tokens: textIn, image_tokens: imageIn, output_tokens: imageOut }
+  const tokens = {
+    input_tokens: countField(usage, 'input_tokens'),
+    text_tokens: textIn,
+    image_tokens: imageIn,
+    output_tokens: imageOut,
+  }
   const cost = Math.round(textIn * PRICES.textIn + imageIn * PRICES.imageIn + imageOut * PRICES.imageOut)
   const isPriced = model === 'gpt-image-2' || model.startsWith('gpt-image-2-')
   return { usage: tokens, ...(isPriced && { costMicroUsd: cost }) }

@@ -12,7 +12,9 @@ const OPENAI_URL = 'https://api.openai.com/v1'
 export function lazyOpenAi(access: OpenAiAccess): () => Promise<{ client: OpenAI; sdk: typeof import('openai') }> {
   let loaded: { client: OpenAI; sdk: typeof import('openai') } | undefined
   return async () => {
-    if (loaded) return loaded
+    if (loaded) {
+      return loaded
+    }
     const sdk = await import('openai')
     // Everything that the SDK would else take from the environment is said here; its log would show prompts.
     const client = new sdk.default({

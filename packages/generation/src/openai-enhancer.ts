@@ -61,7 +61,9 @@ export function createOpenAiEnhancer(options: OpenAiEnhancerOptions): PromptEnha
     name: 'openai',
     isLocal: false,
     async enhance(request, signal) {
-      if ((!request.enhance && !request.alt) || request.prompt.length > MAX_SENT_LENGTH) return options.fallback.enhance(request, signal)
+      if ((!request.enhance && !request.alt) || request.prompt.length > MAX_SENT_LENGTH) {
+        return options.fallback.enhance(request, signal)
+      }
       try {
         const answer = await ask(request, signal)
         return request.enhance ? answer : { prompt: enhanceLocally(request).prompt, alt: answer.alt }
@@ -79,21 +81,34 @@ function styleOf({ style, styleGiven, enhance }: EnhanceRequest): string | null 
 
 /** Takes nothing but two texts of sane length out of an answer; throws at a refusal, an incomplete or an odd one. */
 function readEnhanced(body: unknown): Enhanced {
-  if (textField(body, 'status') !== 'completed' || !isRecord(body) || !Array.isArray(body.output)) throw new Error('the enhancer did not complete')
+  if (textField(body, 'status') !== 'completed' || !isRecord(body) || !Array.isArray(body.output)) {
+    throw new Error('the enhancer did not complete')
+  }
   const parts = body.output.flatMap((item: unknown) =>
     textField(item, 'type') === 'message' && isRecord(item) && Array.isArray(item.content) ? item.content : [],
   )
-  if (parts.some((part: unknown) => textField(part, 'type') === 'refusal')) throw new Error('the enhancer refused')
-  const text = parts.map((part: unknown) => (textField(part, 'type') === 'output_text' ? (textField(part, 'text') ?? '') : '')).join('')
+  if (parts.some((part: unknown) => textField(part, 'type') === 'refusal')) {
+    throw new Error('the enhancer refused')
+  }
+  const text = parts
+    .map((part: unknown) => (textField(part, 'type') === 'output_text' ? (textField(part, 'text') ?? '') : ''))
+    .join('')
   const answer: unknown = JSON.parse(text)
   const prompt = clean(textField(answer, 'prompt') ?? '')
   const alt = trimAlt(textField(answer, 'alt') ?? '')
-  if (prompt === '' || alt === '') throw new Error('the enhancer left a field empty')
-  if (prompt.length > MAX_PROMPT_LENGTH) throw new Error(`the enhancer wrote ${prompt.length} characters`)
+  if (prompt === '' || alt === '') {
+    throw new Error('the enhancer left a field empty')
+  }
+  if (prompt.length > MAX_PROMPT_LENGTH) {
+    throw new Error(`the enhancer wrote ${prompt.length} characters`)
+  }
   return { prompt, alt }
 }
 
 /** Without what PostgreSQL or an image model would choke on: NUL, other controls, lone surrogates. */
 function clean(text: string): string {
-  return text.toWellFormed().replace(/[^\P{Cc}\n]+/gu, ' ').trim()
+  return text
+    .toWellFormed()
+    .replace(/[^\P{Cc}\n]+/gu, ' ')
+    .trim()
 }

@@ -12,7 +12,12 @@ interface Refusal {
   readonly moderation: unknown
 }
 
-const MODERATION_CODES = new Set(['moderation_blocked', 'content_policy_violation', 'content_filter', 'image_content_policy_violation'])
+const MODERATION_CODES = new Set([
+  'moderation_blocked',
+  'content_policy_violation',
+  'content_filter',
+  'image_content_policy_violation',
+])
 
 /** What OpenAI says of a reference picture that it can't use. */
 const REFERENCE_CODES = new Set([
@@ -45,12 +50,18 @@ const MISTAKE_STATUSES = new Set([400, 404, 405, 406, 410, 411, 413, 414, 415, 4
  * shapes is never final: without an answer it is `unknown`, unless it is certain that nothing was sent.
  */
 export function classifyOpenAiError(error: unknown, apiKey: string, nowMs = Date.now()): ProviderError {
-  if (error instanceof ProviderError) return error
+  if (error instanceof ProviderError) {
+    return error
+  }
   const refusal = toRefusal(error)
   if (refusal === undefined) {
     const code = networkCode(error)
-    if (isBeforeSending(error)) return new ProviderError('transient', `OpenAI can't be reached (${code ?? 'no connection'})`, { cause: error })
-    return new ProviderError('unknown', `the request to OpenAI was sent, but no answer came (${code ?? 'cut off'})`, { cause: error })
+    if (isBeforeSending(error)) {
+      return new ProviderError('transient', `OpenAI can't be reached (${code ?? 'no connection'})`, { cause: error })
+    }
+    return new ProviderError('unknown', `the request to OpenAI was sent, but no answer came (${code ?? 'cut off'})`, {
+      cause: error,
+    })
   }
   const failure = classifyRefusal(refusal)
   // No `cause`: the SDK's error carries the whole answer, in which compatible servers have been seen to echo keys.
@@ -62,16 +73,28 @@ export function classifyOpenAiError(error: unknown, apiKey: string, nowMs = Date
 }
 
 function classifyRefusal({ status, code, type, message }: Refusal): FailureClass {
-  if (code !== undefined && MODERATION_CODES.has(code)) return 'moderation'
-  if ((code !== undefined && MONEY_CODES.has(code)) || type === 'insufficient_quota') return 'credentials'
-  if (CREDENTIAL_STATUSES.has(status) || code === 'invalid_api_key') return 'credentials'
-  if (status === 429 || code === 'slow_down' || code === 'rate_limit_exceeded') return 'throttled'
-  if (status === 400 && isAboutReference(code, message)) return 'bad_reference'
+  if (code !== undefined && MODERATION_CODES.has(code)) {
+    return 'moderation'
+  }
+  if ((code !== undefined && MONEY_CODES.has(code)) || type === 'insufficient_quota') {
+    return 'credentials'
+  }
+  if (CREDENTIAL_STATUSES.has(status) || code === 'invalid_api_key') {
+    return 'credentials'
+  }
+  if (status === 429 || code === 'slow_down' || code === 'rate_limit_exceeded') {
+    return 'throttled'
+  }
+  if (status === 400 && isAboutReference(code, message)) {
+    return 'bad_reference'
+  }
   return MISTAKE_STATUSES.has(status) ? 'mistake' : 'transient'
 }
 
 function isAboutReference(code: string | undefined, message: string): boolean {
-  return code === undefined || code === 'invalid_value' ? /^invalid image file\b/i.test(message) : REFERENCE_CODES.has(code)
+  return code === undefined || code === 'invalid_value'
+    ? /^invalid image file\b/i.test(message)
+    : REFERENCE_CODES.has(code)
 }
 
 function mayWait(failure: FailureClass): boolean {
@@ -79,7 +102,9 @@ function mayWait(failure: FailureClass): boolean {
 }
 
 function toRefusal(error: unknown): Refusal | undefined {
-  if (!(error instanceof Error) || !('status' in error) || typeof error.status !== 'number') return undefined
+  if (!(error instanceof Error) || !('status' in error) || typeof error.status !== 'number') {
+    return undefined
+  }
   const body = 'error' in error ? error.error : undefined
   return {
     status: error.status,
@@ -94,7 +119,9 @@ function toRefusal(error: unknown): Refusal | undefined {
 function describe({ status, code, message, moderation }: Refusal, apiKey: string): string {
   const head = `OpenAI answered ${status}${code === undefined ? '' : ` ${shorten(code, apiKey, 60)}`}`
   const stage = textField(moderation, 'moderation_stage')
-  if (stage !== undefined) return `${head} (${shorten(stage, apiKey, 20)})`
+  if (stage !== undefined) {
+    return `${head} (${shorten(stage, apiKey, 20)})`
+  }
   return message === '' ? head : `${head}: ${shorten(message, apiKey, 160)}`
 }
 
@@ -129,19 +156,27 @@ const NOT_SENT = new Set([
 function isBeforeSending(error: unknown): boolean {
   return causes(error).some((cause) => {
     const code = textField(cause, 'code') ?? ''
-    if (NOT_SENT.has(code) || /^(CERT_|ERR_TLS_|ERR_SSL_)/.test(code)) return true
-    if (code === 'ETIMEDOUT') return textField(cause, 'syscall') === 'connect'
+    if (NOT_SENT.has(code) || /^(CERT_|ERR_TLS_|ERR_SSL_)/.test(code)) {
+      return true
+    }
+    if (code === 'ETIMEDOUT') {
+      return textField(cause, 'syscall') === 'connect'
+    }
     return code === 'ECONNRESET' && /before secure TLS connection/.test(textField(cause, 'message') ?? '')
   })
 }
 
 function networkCode(error: unknown): string | undefined {
-  return causes(error).map((cause) => textField(cause, 'code') ?? '').find((code) => /^[A-Z_]{3,60}$/.test(code))
+  return causes(error)
+    .map((cause) => textField(cause, 'code') ?? '')
+    .find((code) => /^[A-Z_]{3,60}$/.test(code))
 }
 
 /** The error and what lies under it: undici wraps once, the SDK once more. */
 function causes(error: unknown): unknown[] {
   const chain: unknown[] = []
-  for (let at = error; at instanceof Error && chain.length < 6; at = at.cause) chain.push(at)
+  for (let at = error; at instanceof Error && chain.length < 6; at = at.cause) {
+    chain.push(at)
+  }
   return chain
 }

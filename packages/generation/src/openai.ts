@@ -36,14 +36,20 @@ export function createOpenAiProvider(options: OpenAiOptions): ImageProvider {
     isPaid: true,
     concurrency: options.concurrency ?? 8,
     async generate(request, signal) {
-      if (signal.aborted) throw new ProviderError('transient', 'called off before it was sent', { cause: signal.reason })
+      if (signal.aborted) {
+        throw new ProviderError('transient', 'called off before it was sent', { cause: signal.reason })
+      }
       const timeoutMs = timeoutsMs[QUALITIES[request.quality].timeout]
       const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
       try {
         return await readOpenAiImage(await send(open, model, request, limit), model)
       } catch (error) {
-        if (signal.aborted) throw new ProviderError('unknown', 'called off after it was sent to OpenAI', { cause: signal.reason })
-        if (limit.aborted) throw new ProviderError('unknown', `OpenAI did not answer within ${timeoutMs} ms`, { cause: limit.reason })
+        if (signal.aborted) {
+          throw new ProviderError('unknown', 'called off after it was sent to OpenAI', { cause: signal.reason })
+        }
+        if (limit.aborted) {
+          throw new ProviderError('unknown', `OpenAI did not answer within ${timeoutMs} ms`, { cause: limit.reason })
+        }
         throw classifyOpenAiError(error, options.apiKey)
       }
     },
@@ -70,7 +76,9 @@ async function send(
   } as const
   // The timeout that counts is the signal's, which covers the body too; the SDK's own ends with the headers.
   const settings = { signal, timeout: 600_000 }
-  if (request.references.length === 0) return client.images.generate({ ...body, moderation: 'auto' }, settings).asResponse()
+  if (request.references.length === 0) {
+    return client.images.generate({ ...body, moderation: 'auto' }, settings).asResponse()
+  }
   // Edits know no `moderation`, and for gpt-image-2 no `input_fidelity`.
   const image = await Promise.all(
     request.references.map(({ bytes, contentType }, index) =>
@@ -90,5 +98,7 @@ async function check(open: ReturnType<typeof lazyOpenAi>, options: { model: stri
   } catch (error) {
     throw classifyOpenAiError(error, options.apiKey)
   }
-  if (!names.includes(options.model)) throw new ProviderError('mistake', `OpenAI offers no model called ${options.model}`)
+  if (!names.includes(options.model)) {
+    throw new ProviderError('mistake', `OpenAI offers no model called ${options.model}`)
+  }
 }

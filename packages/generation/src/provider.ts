@@ -79,7 +79,11 @@ export class ProviderError extends Error {
   constructor(
     failure: FailureClass,
     message: string,
-    options: ErrorOptions & { retryAfterMs?: number | undefined; upstreamId?: string | undefined; status?: number | undefined } = {},
+    options: ErrorOptions & {
+      retryAfterMs?: number | undefined
+      upstreamId?: string | undefined
+      status?: number | undefined
+    } = {},
   ) {
     super(message, options)
     this.failure = failure

@@ -9,7 +9,10 @@ const syntheticLatencyMs = { min: 0, max: 0 }
 describe('resolveRoutes', () => {
   it('serves every model with synthetic pictures when there is no key, and says why', () => {
     const routes = resolveRoutes({ synthetic: 'auto' })
-    assert.deepEqual([...routes.keys()], MODELS.map(({ id }) => id))
+    assert.deepEqual(
+      [...routes.keys()],
+      MODELS.map(({ id }) => id),
+    )
     assert.ok([...routes.values()].every(({ provider }) => provider === 'synthetic'))
     assert.equal(routes.get('gpt-image-2')?.reason, 'OPENAI_API_KEY is not set: synthetic pictures')
     assert.equal(routes.get('ideogram-3.0')?.reason, 'no adapter for Ideogram yet: synthetic pictures')
@@ -23,7 +26,10 @@ describe('resolveRoutes', () => {
 
   it('serves nothing else when synthetic pictures are off', () => {
     const routes = resolveRoutes({ openai, synthetic: 'off' })
-    assert.deepEqual([...routes].filter(([, { provider }]) => provider).map(([model]) => model), ['gpt-image-2'])
+    assert.deepEqual(
+      [...routes].filter(([, { provider }]) => provider).map(([model]) => model),
+      ['gpt-image-2'],
+    )
     assert.equal(routes.get('premium')?.reason, 'no adapter for Leonardo yet')
   })
 
@@ -36,7 +42,13 @@ describe('resolveRoutes', () => {
 describe('openProviders', () => {
   it('makes each provider once and finds it by model', async () => {
     await using providers = openProviders({ openai, synthetic: 'auto', syntheticLatencyMs })
-    assert.deepEqual(providers.all.map(({ name, isPaid }) => [name, isPaid]), [['openai', true], ['synthetic', false]])
+    assert.deepEqual(
+      providers.all.map(({ name, isPaid }) => [name, isPaid]),
+      [
+        ['openai', true],
+        ['synthetic', false],
+      ],
+    )
     assert.equal(providers.find('gpt-image-2')?.name, 'openai')
     assert.equal(providers.find('standard'), providers.find('premium'))
   })

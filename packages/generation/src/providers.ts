@@ -33,16 +33,22 @@ export function resolveRoutes(config: Pick<ProvidersConfig, 'openai' | 'syntheti
 }
 
 function resolveRoute(model: ModelId, config: Pick<ProvidersConfig, 'openai' | 'synthetic'>): Route {
-  if (config.synthetic === 'always') return { provider: 'synthetic', reason: 'SYNTHETIC is always: synthetic pictures' }
+  if (config.synthetic === 'always') {
+    return { provider: 'synthetic', reason: 'SYNTHETIC is always: synthetic pictures' }
+  }
   const real = realRoute(model, config)
-  if (real.provider !== undefined || config.synthetic === 'off') return real
+  if (real.provider !== undefined || config.synthetic === 'off') {
+    return real
+  }
   return { provider: 'synthetic', reason: `${real.reason}: synthetic pictures` }
 }
 
 function realRoute(model: ModelId, config: Pick<ProvidersConfig, 'openai'>): Route {
   switch (model) {
     case 'gpt-image-2':
-      if (config.openai) return { provider: 'openai', reason: 'OPENAI_API_KEY is set' }
+      if (config.openai) {
+        return { provider: 'openai', reason: 'OPENAI_API_KEY is set' }
+      }
       return { provider: undefined, reason: 'OPENAI_API_KEY is not set' }
     case 'ideogram-3.0':
       return { provider: undefined, reason: 'no adapter for Ideogram yet' }
@@ -59,7 +65,9 @@ export function openProviders(config: ProvidersConfig): Providers {
   const routes = resolveRoutes(config)
   const made = new Map<ProviderName, ImageProvider>()
   for (const { provider } of routes.values()) {
-    if (provider !== undefined && !made.has(provider)) made.set(provider, create(provider, config))
+    if (provider !== undefined && !made.has(provider)) {
+      made.set(provider, create(provider, config))
+    }
   }
   return {
     routes,
@@ -77,7 +85,9 @@ export function openProviders(config: ProvidersConfig): Providers {
 function create(name: ProviderName, config: ProvidersConfig): ImageProvider {
   switch (name) {
     case 'openai':
-      if (!config.openai) throw new Error('the route to OpenAI needs its configuration')
+      if (!config.openai) {
+        throw new Error('the route to OpenAI needs its configuration')
+      }
       return createOpenAiProvider(config.openai)
     case 'synthetic':
       return createSyntheticProvider({ latencyMs: config.syntheticLatencyMs })

@@ -24,7 +24,10 @@ describe('readRetryAfterMs', () => {
 
   it('reads an HTTP date by the clock of the upstream, else by ours', () => {
     assert.equal(read({ 'retry-after': 'Sun, 22 Nov 2026 10:01:30 GMT' }), 90_000)
-    assert.equal(read({ 'retry-after': 'Sun, 22 Nov 2026 08:01:30 GMT', date: 'Sun, 22 Nov 2026 08:01:00 GMT' }), 30_000)
+    assert.equal(
+      read({ 'retry-after': 'Sun, 22 Nov 2026 08:01:30 GMT', date: 'Sun, 22 Nov 2026 08:01:00 GMT' }),
+      30_000,
+    )
     assert.equal(read({ 'retry-after': 'Sun, 22 Nov 2026 09:00:00 GMT' }), 0)
   })
 

@@ -65,7 +65,10 @@ describe('decideRetry', () => {
       const decision = decide({ failure, unknownAttempts: 1 })
       return decision.action === 'retry' && decision.counts
     }
-    assert.deepEqual(['transient', 'unknown', 'throttled', 'credentials'].map((it) => counted(it as FailureClass)), [true, true, false, false])
+    assert.deepEqual(
+      ['transient', 'unknown', 'throttled', 'credentials'].map((it) => counted(it as FailureClass)),
+      [true, true, false, false],
+    )
   })
 
   it('leaves an upstream that says slow down alone for seconds, even if it does not say how long', () => {
@@ -75,7 +78,10 @@ describe('decideRetry', () => {
   it('lets credentials wait for minutes and never fails them before the deadline', () => {
     assert.equal(delay({ failure: 'credentials', attempts: 0, random: () => 0 }), 150_000)
     assert.equal(delay({ failure: 'credentials', attempts: 999, random: () => 1 }), 300_000)
-    assert.deepEqual(decide({ failure: 'credentials', ageMs: 25 * HOUR_MS }), { action: 'fail', code: 'generation_deadline' })
+    assert.deepEqual(decide({ failure: 'credentials', ageMs: 25 * HOUR_MS }), {
+      action: 'fail',
+      code: 'generation_deadline',
+    })
   })
 
   it('repeats a paid call with unclear outcome at most as often as the limit says', () => {
@@ -87,7 +93,10 @@ describe('decideRetry', () => {
   })
 
   it('repeats an unpaid call with unclear outcome up to the deadline', () => {
-    assert.equal(decide({ failure: 'unknown', unknownAttempts: 99, isPaid: false }, { retryUnknown: false }).action, 'retry')
+    assert.equal(
+      decide({ failure: 'unknown', unknownAttempts: 99, isPaid: false }, { retryUnknown: false }).action,
+      'retry',
+    )
   })
 })
 

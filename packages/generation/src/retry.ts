@@ -31,7 +31,10 @@ export type RetryDecision =
   | { readonly action: 'retry'; readonly delayMs: number; readonly counts: boolean }
   | {
       readonly action: 'fail'
-      readonly code: Extract<ErrorCode, 'moderation_refused' | 'bad_reference' | 'generation_failed' | 'generation_deadline'>
+      readonly code: Extract<
+        ErrorCode,
+        'moderation_refused' | 'bad_reference' | 'generation_failed' | 'generation_deadline'
+      >
     }
 
 const FIRST_DELAY_MS = 1000
@@ -42,9 +45,13 @@ const THROTTLE_FLOOR_MS = 5000
 /** What becomes of an image after a failed attempt: the only place that decides it. */
 export function decideRetry(attempt: FailedAttempt, policy: RetryPolicy): RetryDecision {
   const verdict = finalCode(attempt, policy)
-  if (verdict !== undefined) return { action: 'fail', code: verdict }
+  if (verdict !== undefined) {
+    return { action: 'fail', code: verdict }
+  }
   const restMs = policy.deadlineMs - attempt.ageMs
-  if (restMs <= 0) return { action: 'fail', code: 'generation_deadline' }
+  if (restMs <= 0) {
+    return { action: 'fail', code: 'generation_deadline' }
+  }
   // The last wait ends at the deadline, so that a refund is never later than promised.
   const delayMs = Math.min(restMs, Math.ceil(waitMs(attempt, policy)))
   return { action: 'retry', delayMs, counts: attempt.failure === 'transient' || attempt.failure === 'unknown' }
@@ -55,7 +62,10 @@ export function failureOf(error: unknown): FailureClass {
   return error instanceof ProviderError ? error.failure : 'transient'
 }
 
-function finalCode(attempt: FailedAttempt, policy: RetryPolicy): Extract<RetryDecision, { action: 'fail' }>['code'] | undefined {
+function finalCode(
+  attempt: FailedAttempt,
+  policy: RetryPolicy,
+): Extract<RetryDecision, { action: 'fail' }>['code'] | undefined {
   switch (attempt.failure) {
     case 'moderation':
       return 'moderation_refused'
@@ -64,7 +74,9 @@ function finalCode(attempt: FailedAttempt, policy: RetryPolicy): Extract<RetryDe
     case 'mistake':
       return 'generation_failed'
     case 'unknown':
-      if (!attempt.isPaid || (policy.retryUnknown && attempt.unknownAttempts <= policy.unknownLimit)) return undefined
+      if (!attempt.isPaid || (policy.retryUnknown && attempt.unknownAttempts <= policy.unknownLimit)) {
+        return undefined
+      }
       return 'generation_failed'
     case 'credentials':
     case 'throttled':
@@ -77,9 +89,12 @@ function finalCode(attempt: FailedAttempt, policy: RetryPolicy): Extract<RetryDe
 function waitMs(attempt: FailedAttempt, policy: RetryPolicy): number {
   const jitter = attempt.random()
   const cap = Math.min(policy.maxDelayMs, FIRST_DELAY_MS * 2 ** Math.min(40, Math.max(0, attempt.attempts)))
-  const asked = attempt.retryAfterMs === undefined ? undefined : Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, attempt.retryAfterMs))
+  const asked =
+    attempt.retryAfterMs === undefined ? undefined : Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, attempt.retryAfterMs))
   // A key or an account is mended by a person, not by haste.
-  if (attempt.failure === 'credentials') return (asked ?? policy.maxDelayMs / 2) + (jitter * policy.maxDelayMs) / 2
+  if (attempt.failure === 'credentials') {
+    return (asked ?? policy.maxDelayMs / 2) + (jitter * policy.maxDelayMs) / 2
+  }
   const floor = asked ?? (attempt.failure === 'throttled' ? Math.min(THROTTLE_FLOOR_MS, policy.maxDelayMs) : 0)
   return floor + jitter * Math.max(cap, floor / 4)
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { after, describe, it } from 'node:test'
 import { createCanvas, loadImage } from '@napi-rs/canvas'
 import { Easel } from './drawing/easel.ts'
 import { ProviderError, type ProviderRequest } from './provider.ts'
@@ -21,7 +21,17 @@ const REQUEST: ProviderRequest = {
   endUser: 'someone',
 }
 
-const STYLES = ['photo', 'illustration', 'watercolor', 'fantasy', 'anime', '3d', 'isometric', 'general', 'none'] as const
+const STYLES = [
+  'photo',
+  'illustration',
+  'watercolor',
+  'fantasy',
+  'anime',
+  '3d',
+  'isometric',
+  'general',
+  'none',
+] as const
 const never = new AbortController().signal
 
 describe('the synthetic provider', () => {
@@ -44,12 +54,19 @@ describe('the synthetic provider', () => {
       { style: 'anime' },
       { index: 1 },
     ]
-    for (const change of changes) assert.notDeepEqual(await draw(change), base, JSON.stringify(change))
+    for (const change of changes) {
+      assert.notDeepEqual(await draw(change), base, JSON.stringify(change))
+    }
   })
 
   for (const style of STYLES) {
     it(`draws ${style} in exactly the size asked for, wide, tall and tiny`, async () => {
-      for (const [width, height] of [[1536, 640], [640, 1536], [64, 64], [64, 700]] as const) {
+      for (const [width, height] of [
+        [1536, 640],
+        [640, 1536],
+        [64, 64],
+        [64, 700],
+      ] as const) {
         const image = await loadImage(await draw({ style, width, height, model: 'nano-banana-2', quality: 'standard' }))
         assert.deepEqual([image.width, image.height], [width, height])
       }
@@ -67,7 +84,16 @@ describe('the synthetic provider', () => {
   })
 
   it('draws prompts in any script, of any length', async () => {
-    for (const originalPrompt of ['猫', 'قطة', '😀', '\u0000\u202e', 'x'.repeat(32_000), 'a b '.repeat(8_000), '\ud800', ' ']) {
+    for (const originalPrompt of [
+      '猫',
+      'قطة',
+      '😀',
+      '\u0000\u202e',
+      'x'.repeat(32_000),
+      'a b '.repeat(8_000),
+      '\ud800',
+      ' ',
+    ]) {
       assert.ok((await draw({ originalPrompt })).length > 1000)
     }
   })
@@ -103,11 +129,16 @@ describe('the time a synthetic picture takes', () => {
 
   it('ends promptly when called off, before, while drawing and while waiting', async () => {
     await using stack = new AsyncDisposableStack()
-    const provider = stack.adopt(createSyntheticProvider({ latencyMs: { min: 60_000, max: 60_000 } }), (it) => it.close())
+    const provider = stack.adopt(createSyntheticProvider({ latencyMs: { min: 60_000, max: 60_000 } }), (it) =>
+      it.close(),
+    )
     await provider.check()
     for (const afterMs of [0, 20, 600]) {
       const startedAt = performance.now()
-      await assert.rejects(provider.generate(REQUEST, AbortSignal.timeout(afterMs)), { name: 'ProviderError', failure: 'transient' })
+      await assert.rejects(provider.generate(REQUEST, AbortSignal.timeout(afterMs)), {
+        name: 'ProviderError',
+        failure: 'transient',
+      })
       assert.ok(performance.now() - startedAt < afterMs + 250)
     }
     await assert.rejects(provider.generate(REQUEST, AbortSignal.abort()), ProviderError)
@@ -130,9 +161,14 @@ describe('the drawing thread', () => {
   ] as const) {
     it(`fails only the picture at which it ${what}, as transient, and is made anew`, async () => {
       await using stack = new AsyncDisposableStack()
-      const entry = script(`${listen} ${code}; const bytes = new Uint8Array([id]); parentPort.postMessage({ id, bytes }, [bytes.buffer]) })`)
+      const entry = script(
+        `${listen} ${code}; const bytes = new Uint8Array([id]); parentPort.postMessage({ id, bytes }, [bytes.buffer]) })`,
+      )
       const easel = stack.adopt(new Easel({ entry, timeoutMs: 700 }), (it) => it.close())
-      const [bad, good] = await Promise.allSettled([easel.draw({ ...REQUEST, prompt: 'bad' }, never), easel.draw(REQUEST, never)])
+      const [bad, good] = await Promise.allSettled([
+        easel.draw({ ...REQUEST, prompt: 'bad' }, never),
+        easel.draw(REQUEST, never),
+      ])
       assert.ok(bad.status === 'rejected' && bad.reason instanceof ProviderError && bad.reason.failure === 'transient')
       assert.deepEqual(good, { status: 'fulfilled', value: Buffer.from([2]) })
       assert.deepEqual(await easel.draw(REQUEST, never), Buffer.from([3]))
@@ -143,7 +179,9 @@ describe('the drawing thread', () => {
     const easel = new Easel({ entry: script(`${listen} for (;;) {} })`) })
     const pictures = [easel.draw(REQUEST, never), easel.draw(REQUEST, never)]
     const closing = easel.close()
-    for (const picture of pictures) await assert.rejects(picture, { failure: 'transient' })
+    for (const picture of pictures) {
+      await assert.rejects(picture, { failure: 'transient' })
+    }
     await closing
     await assert.rejects(easel.draw(REQUEST, never), { failure: 'transient' })
   })

@@ -15,7 +15,9 @@ const MAX_SIDE = 4096
 /** A provider without key, network or price: it paints a picture after the prompt's hash, with the prompt on it. */
 export function createSyntheticProvider(options: SyntheticOptions): ImageProvider {
   const { min, max } = options.latencyMs
-  if (!(min >= 0 && max >= min)) throw new RangeError('latencyMs must have 0 <= min <= max')
+  if (!(min >= 0 && max >= min)) {
+    throw new RangeError('latencyMs must have 0 <= min <= max')
+  }
   const easel = new Easel()
   return {
     name: 'synthetic',
@@ -51,7 +53,10 @@ function toPicture(request: ProviderRequest): PictureRequest {
   const { prompt, originalPrompt, model, quality, style, width, height, index } = request
   for (const side of [width, height]) {
     if (!Number.isInteger(side) || side < 16 || side > MAX_SIDE) {
-      throw new ProviderError('mistake', `a synthetic picture's sides are 16 to ${MAX_SIDE} pixels, not ${width}x${height}`)
+      throw new ProviderError(
+        'mistake',
+        `a synthetic picture's sides are 16 to ${MAX_SIDE} pixels, not ${width}x${height}`,
+      )
     }
   }
   return { prompt, originalPrompt, model, quality, style, width, height, index }

@@ -23,7 +23,9 @@ export async function readJson(response: Response, maxBytes: number): Promise<un
     for await (const chunk of response.body) {
       sizeBytes += chunk.byteLength
       // Leaving the loop cancels the stream and with it the connection.
-      if (sizeBytes > maxBytes) throw new Error(`the answer is longer than ${maxBytes} bytes`)
+      if (sizeBytes > maxBytes) {
+        throw new Error(`the answer is longer than ${maxBytes} bytes`)
+      }
       chunks.push(chunk)
     }
   }

@@ -27,7 +27,7 @@ export interface BullmqWorker {
   close(): Promise<void>
 }
 
-/** All that differs between PostgreSQL and Redis. What it opens is connected already and reports its own `error` events. */
+/** All that differs between PostgreSQL and Redis. What it opens is connected and reports its own `error` events. */
 export interface BullmqBackend {
   readonly description: string
   openProducer(lane: string): Promise<BullmqProducer>
@@ -143,8 +143,8 @@ function openLane(backend: BullmqBackend, name: string): Lane {
 }
 
 /**
- * The image's id is all that a job tells, since its data is readable to whoever reads the queue. BullMQ drops an id that
- * it still holds, hence the fence, and refuses colons: that is found here, before it spoils a batch.
+ * The image's id is all that a job tells, since whoever reads the queue reads its data. BullMQ drops an id that it
+ * still holds, hence the fence, and refuses colons: that is found here, before it spoils a batch.
  */
 function jobOf({ imageId, fence }: Wakeup): BullmqJob {
   assert(!imageId.includes(':'), 'the id of an image has no colon')

@@ -15,7 +15,7 @@ export function postgresBackendFactory(bullmq: Bullmq): BackendFactory<PostgresB
       return MAX_BLOCK_SECONDS
     }
 
-    /** `add_jobs_bulk` creates two tables at each call, 8 ms of catalogue work; `add_flow` takes the same list in 1 ms. */
+    /** `add_jobs_bulk` creates two tables at each call, which takes 8 ms; `add_flow` takes the same list in 1 ms. */
     override async addJobs(entries: Parameters<PostgresBackend['addJobs']>[0]) {
       const results = await this.addFlow(
         entries.map(({ job, jobId, parentKeyOpts = {} }) => ({

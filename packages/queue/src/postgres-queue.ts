@@ -17,7 +17,7 @@ const EVENTS_KEPT = 100
 
 /**
  * Jobs need no fsync: a crash of the server loses at most wake-ups, and the sweep finds their images. That makes adding
- * and ending jobs several times faster.
+ * them about twice as fast.
  */
 const SESSION = `-c search_path=${SCHEMA} -c synchronous_commit=off -c statement_timeout=5s`
 
@@ -40,7 +40,7 @@ export async function openPostgresQueue(options: {
   }
 }
 
-/** Creates or updates BullMQ's schema; one query when there is nothing to do. Processes that start together take turns. */
+/** Creates or updates BullMQ's schema; one query when nothing is to do. Processes that start together take turns. */
 export async function migrateQueue(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, application_name: 'wombat queue migration' })
   client.on('error', () => {
@@ -174,7 +174,7 @@ function reportErrors(pool: pg.Pool, report: (error: Error) => void): void {
   })
 }
 
-/** A pool as BullMQ wants it, which takes no listeners: BullMQ adds one for each queue and worker and never removes it. */
+/** A pool as BullMQ wants it. It takes no listeners: BullMQ adds one for each queue and worker and removes none. */
 function bullmqPool(bullmq: Bullmq, { commands, connections }: { commands: pg.Pool; connections: pg.Pool }): PgPool {
   const forQueries = asBullmqPool(bullmq, commands)
   const forSessions = asBullmqPool(bullmq, connections)

@@ -10,7 +10,9 @@ const measure = (text: string): number => [...text].length
 
 describe('legible', () => {
   it('keeps every letter that the font has', () => {
-    for (const text of ['Žluťoučký kůň', 'Большая кошка', 'Ωραία γάτα', 'Tiếng Việt', '“quoted” — 5 × 3 €', '© ™']) assert.equal(show(text), text)
+    for (const text of ['Žluťoučký kůň', 'Большая кошка', 'Ωραία γάτα', 'Tiếng Việt', '“quoted” — 5 × 3 €', '© ™']) {
+      assert.equal(show(text), text)
+    }
   })
 
   it('names a script that it can not write, once for each run', () => {
@@ -37,7 +39,9 @@ describe('wrap', () => {
     const lines = wrap('the quick brown fox jumps over the lazy dog again', 10, measure)
     assert.equal(lines.length, 3)
     assert.match(lines[2] ?? '', /…$/)
-    for (const line of lines) assert.ok(measure(line) <= 10, line)
+    for (const line of lines) {
+      assert.ok(measure(line) <= 10, line)
+    }
   })
 
   it('breaks a word that is longer than a line', () => {

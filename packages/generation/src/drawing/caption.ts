@@ -27,7 +27,9 @@ export function drawCaption(scene: Scene, caption: Caption): void {
   const size = Math.max(10, Math.round(Math.sqrt(width * height) * 0.0235))
   const margin = Math.round(size * 1.15)
   const layout = measure(context, caption, { size, available: Math.min(width - margin * 2, size * 34) })
-  if (layout === undefined || layout.height > height * 0.5) return
+  if (layout === undefined || layout.height > height * 0.5) {
+    return
+  }
   const left = margin
   const top = height - margin - layout.height
   drawGlass(scene, { left, top, width: layout.width, height: layout.height, radius: size * 0.75 })
@@ -40,16 +42,24 @@ export function drawCaption(scene: Scene, caption: Caption): void {
   drawLabels(context, caption, layout, { left: left + layout.pad, bottom: top + layout.height - layout.pad * 0.85 })
 }
 
-function measure(context: SKRSContext2D, caption: Caption, options: { size: number; available: number }): Layout | undefined {
+function measure(
+  context: SKRSContext2D,
+  caption: Caption,
+  options: { size: number; available: number },
+): Layout | undefined {
   const { size } = options
   const pad = Math.round(size * 0.95)
   const inner = options.available - pad * 2
-  if (inner < size * 6) return undefined
+  if (inner < size * 6) {
+    return undefined
+  }
   context.font = `600 ${size}px "${FONT}"`
   const lines = wrap(caption.text, inner, (text) => context.measureText(text).width)
   const widest = Math.max(...lines.map((line) => context.measureText(line).width))
   let labelSize = size * 0.68
-  while (labelSize > size * 0.3 && labelsWidth(context, caption, labelSize) > inner) labelSize *= 0.94
+  while (labelSize > size * 0.3 && labelsWidth(context, caption, labelSize) > inner) {
+    labelSize *= 0.94
+  }
   const width = Math.min(options.available, Math.max(widest, labelsWidth(context, caption, labelSize)) + pad * 2)
   const height = pad * 0.8 + size * (1.34 * lines.length - 0.02) + size * 0.42 + labelSize * 1.8 + pad * 0.85
   return { size, pad, lines, labelSize, width: Math.ceil(width), height: Math.ceil(height) }
@@ -61,14 +71,18 @@ const words = new Intl.Segmenter('en', { granularity: 'grapheme' })
 export function wrap(text: string, width: number, measureText: (text: string) => number): string[] {
   const lines: string[] = []
   let line = ''
-  const pieces = text.split(' ').flatMap((word) => (measureText(word) > width ? slices(word, width, measureText) : [word]))
+  const pieces = text
+    .split(' ')
+    .flatMap((word) => (measureText(word) > width ? slices(word, width, measureText) : [word]))
   for (const [index, piece] of pieces.entries()) {
     const longer = line === '' ? piece : `${line} ${piece}`
     if (measureText(longer) <= width) {
       line = longer
       continue
     }
-    if (lines.length === LINES - 1) return [...lines, ellipsize(`${line} ${pieces.slice(index, index + 1).join('')}`, width, measureText)]
+    if (lines.length === LINES - 1) {
+      return [...lines, ellipsize(`${line} ${pieces.slice(index, index + 1).join('')}`, width, measureText)]
+    }
     lines.push(line)
     line = piece
   }
@@ -81,7 +95,9 @@ function slices(word: string, width: number, measureText: (text: string) => numb
   for (const { segment } of words.segment(word)) {
     if (part !== '' && measureText(part + segment) > width) {
       found.push(part)
-      if (found.length > LINES) return found
+      if (found.length > LINES) {
+        return found
+      }
       part = ''
     }
     part += segment
@@ -92,11 +108,19 @@ function slices(word: string, width: number, measureText: (text: string) => numb
 function ellipsize(text: string, width: number, measureText: (text: string) => number): string {
   const letters = [...words.segment(text)].map(({ segment }) => segment)
   let shown = letters.length
-  while (shown > 0 && measureText(`${letters.slice(0, shown).join('').trimEnd()}…`) > width) shown -= 1
-  return `${letters.slice(0, shown).join('').replace(/[\s,.;:–-]+$/, '')}…`
+  while (shown > 0 && measureText(`${letters.slice(0, shown).join('').trimEnd()}…`) > width) {
+    shown -= 1
+  }
+  return `${letters
+    .slice(0, shown)
+    .join('')
+    .replace(/[\s,.;:–-]+$/, '')}…`
 }
 
-function drawGlass(scene: Scene, box: { left: number; top: number; width: number; height: number; radius: number }): void {
+function drawGlass(
+  scene: Scene,
+  box: { left: number; top: number; width: number; height: number; radius: number },
+): void {
   const { context } = scene
   const shrink = 10
   const small = createCanvas(Math.max(4, Math.round(box.width / shrink)), Math.max(4, Math.round(box.height / shrink)))
@@ -133,11 +157,19 @@ const LABEL_GAP = 0.45
 
 function labelsWidth(context: SKRSContext2D, caption: Caption, size: number): number {
   context.font = `500 ${size}px "${FONT}"`
-  const labels = caption.labels.reduce((sum, label) => sum + context.measureText(label).width + size * (LABEL_PAD * 2 + LABEL_GAP), 0)
+  const labels = caption.labels.reduce(
+    (sum, label) => sum + context.measureText(label).width + size * (LABEL_PAD * 2 + LABEL_GAP),
+    0,
+  )
   return labels + size * LABEL_GAP + context.measureText(caption.mark).width
 }
 
-function drawLabels(context: SKRSContext2D, caption: Caption, layout: Layout, place: { left: number; bottom: number }): void {
+function drawLabels(
+  context: SKRSContext2D,
+  caption: Caption,
+  layout: Layout,
+  place: { left: number; bottom: number },
+): void {
   const size = layout.labelSize
   const tall = size * 1.8
   context.font = `500 ${size}px "${FONT}"`

@@ -34,14 +34,20 @@ export class Easel {
 
   /** Rejects at once when `signal` fires; a picture already under the brush is finished and thrown away. */
   async draw(request: PictureRequest, signal: AbortSignal): Promise<Buffer> {
-    if (this.#isClosed) throw new ProviderError('transient', 'the synthetic provider is closed')
-    if (signal.aborted) throw aborted(signal)
+    if (this.#isClosed) {
+      throw new ProviderError('transient', 'the synthetic provider is closed')
+    }
+    if (signal.aborted) {
+      throw aborted(signal)
+    }
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
     const job: Job = { id: this.#nextId, request, resolve, reject }
     this.#nextId += 1
     const stop = (): void => {
       const place = this.#waiting.indexOf(job)
-      if (place >= 0) this.#waiting.splice(place, 1)
+      if (place >= 0) {
+        this.#waiting.splice(place, 1)
+      }
       reject(aborted(signal))
     }
     signal.addEventListener('abort', stop, { once: true })
@@ -58,14 +64,20 @@ export class Easel {
     this.#isClosed = true
     const thread = this.#thread
     this.#drop(new ProviderError('transient', 'the synthetic provider was closed'))
-    for (const job of this.#waiting.splice(0)) job.reject(new ProviderError('transient', 'the synthetic provider was closed'))
+    for (const job of this.#waiting.splice(0)) {
+      job.reject(new ProviderError('transient', 'the synthetic provider was closed'))
+    }
     await thread?.terminate()
   }
 
   #advance(): void {
-    if (this.#current || this.#isClosed) return
+    if (this.#current || this.#isClosed) {
+      return
+    }
     const job = this.#waiting.shift()
-    if (!job) return
+    if (!job) {
+      return
+    }
     try {
       this.#thread ??= this.#start()
       const draw: Draw = { id: job.id, request: job.request }
@@ -91,16 +103,23 @@ export class Easel {
 
   #finish(thread: Worker, drawn: Drawn): void {
     const job = this.#current
-    if (thread !== this.#thread || job?.id !== drawn.id) return
+    if (thread !== this.#thread || job?.id !== drawn.id) {
+      return
+    }
     clearTimeout(this.#timer)
     this.#current = undefined
-    if ('bytes' in drawn) job.resolve(Buffer.from(drawn.bytes.buffer))
-    else job.reject(new ProviderError('transient', `the picture could not be drawn: ${drawn.error}`))
+    if ('bytes' in drawn) {
+      job.resolve(Buffer.from(drawn.bytes.buffer))
+    } else {
+      job.reject(new ProviderError('transient', `the picture could not be drawn: ${drawn.error}`))
+    }
     this.#advance()
   }
 
   #broken(thread: Worker, cause: unknown): void {
-    if (thread !== this.#thread) return
+    if (thread !== this.#thread) {
+      return
+    }
     this.#drop(new ProviderError('transient', 'the drawing thread broke', { cause }))
     void thread.terminate()
     this.#advance()

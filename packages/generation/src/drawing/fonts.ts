@@ -10,7 +10,9 @@ export function registerFonts(): void {
   for (const weight of [500, 600]) {
     for (const subset of SUBSETS) {
       const file = import.meta.resolve(`@fontsource/inter/files/inter-${subset}-${weight}-normal.woff2`)
-      if (!GlobalFonts.register(readFileSync(new URL(file)), FONT)) throw new Error(`the font ${file} can't be read`)
+      if (!GlobalFonts.register(readFileSync(new URL(file)), FONT)) {
+        throw new Error(`the font ${file} can't be read`)
+      }
     }
   }
 }

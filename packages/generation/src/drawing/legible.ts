@@ -15,7 +15,8 @@ const SCRIPTS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\p{Script=Armenian}/u, 'Armenian'],
 ]
 
-const EMOJI = /[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}\u{FE00}-\u{FE0F}\u{20E3}\u{E0020}-\u{E007F}]/gu
+const EMOJI =
+  /\p{Extended_Pictographic}|\p{Emoji_Modifier}|\p{Regional_Indicator}|\p{Variation_Selector}|\u{20E3}|[\u{E0020}-\u{E007F}]/gu
 const KEPT = /[©®™]/
 
 /** The characters that our font files say they have, as one pattern of the others. */
@@ -44,6 +45,9 @@ export function legible(text: string, unknown: RegExp): string {
     const name = SCRIPTS.find(([pattern]) => pattern.test(run))?.[1]
     return name ? ` [${isJapanese && name === 'Chinese' ? 'Japanese' : name}] ` : ' '
   })
-  const tidy = named.replace(/(\[\w+\])(?:[\s.,:;!?'"()-]*\1)+/g, '$1').replace(/\s+/g, ' ').trim()
+  const tidy = named
+    .replace(/(\[\w+\])(?:[\s.,:;!?'"()-]*\1)+/g, '$1')
+    .replace(/\s+/g, ' ')
+    .trim()
   return tidy === '' ? '…' : tidy
 }

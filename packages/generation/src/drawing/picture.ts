@@ -1,18 +1,18 @@
 import { createCanvas } from '@napi-rs/canvas'
 import type { ModelId, Quality, Style } from '@wombat/contract'
-import { drawRibbons, drawTiles } from './abstract.ts'
-import { drawAnime } from './anime.ts'
 import { drawCaption } from './caption.ts'
-import { drawFantasy } from './fantasy.ts'
-import { drawIllustration } from './illustration.ts'
-import { drawIsometric } from './isometric.ts'
 import { legible, unknownLetters } from './legible.ts'
-import { drawPhoto } from './photo.ts'
+import { drawRibbons, drawTiles } from './motifs/abstract.ts'
+import { drawAnime } from './motifs/anime.ts'
+import { drawFantasy } from './motifs/fantasy.ts'
+import { drawIllustration } from './motifs/illustration.ts'
+import { drawIsometric } from './motifs/isometric.ts'
+import { drawPhoto } from './motifs/photo.ts'
+import { drawSolids } from './motifs/solids.ts'
+import { drawWatercolor } from './motifs/watercolor.ts'
 import { encodeGrainyPng } from './png.ts'
 import { createRandom } from './random.ts'
 import type { Motif, Scene } from './scene.ts'
-import { drawSolids } from './solids.ts'
-import { drawWatercolor } from './watercolor.ts'
 
 /** All that a synthetic picture depends on. */
 export interface PictureRequest {
@@ -58,7 +58,14 @@ export function createPainter(): (request: PictureRequest) => Buffer {
       labels: [model, `${width} × ${height}`, `${quality} quality`, style],
       mark: 'Wombat · synthetic',
     })
-    if (model !== 'gpt-image-2') return canvas.toBuffer('image/jpeg', JPEG_QUALITY)
-    return encodeGrainyPng(context.getImageData(0, 0, width, height).data, { width, height, random, strength: GRAIN_STRENGTH })
+    if (model !== 'gpt-image-2') {
+      return canvas.toBuffer('image/jpeg', JPEG_QUALITY)
+    }
+    return encodeGrainyPng(context.getImageData(0, 0, width, height).data, {
+      width,
+      height,
+      random,
+      strength: GRAIN_STRENGTH,
+    })
   }
 }

@@ -69,7 +69,7 @@ function grainyRows(
 }
 
 function clamp(value: number): number {
-  return value < 0 ? 0 : value > 255 ? 255 : value
+  return value < 0 ? 0 : Math.min(value, 255)
 }
 
 /** Noise whose small values are the likely ones, each a little like the one before, as grains of film are. */

@@ -27,7 +27,9 @@ export function createRandom(seed: string): Random {
     c = (c + sum) | 0
     return (sum >>> 0) / 4294967296
   }
-  for (let round = 0; round < 12; round += 1) next()
+  for (let round = 0; round < 12; round += 1) {
+    next()
+  }
   const between = (low: number, high: number): number => low + (high - low) * next()
   return {
     next,
@@ -35,7 +37,9 @@ export function createRandom(seed: string): Random {
     integer: (low, high) => Math.floor(between(low, high + 1)),
     pick(list) {
       const chosen = list[Math.floor(next() * list.length)]
-      if (chosen === undefined) throw new RangeError('nothing to pick from')
+      if (chosen === undefined) {
+        throw new RangeError('nothing to pick from')
+      }
       return chosen
     },
     chance: (probability) => next() < probability,
@@ -70,7 +74,9 @@ export function createNoise(random: Random, octaves: number): Noise {
 
 /** The outline of mountains, from 0 to about 1: straight flanks between peaks and passes, broken up ever finer. */
 export function createRange(random: Random): Noise {
-  const table = Float64Array.from({ length: 256 }, (_, index) => (index % 2 === 0 ? random.between(0.55, 1) : random.between(0.08, 0.45)))
+  const table = Float64Array.from({ length: 256 }, (_, index) =>
+    index % 2 === 0 ? random.between(0.55, 1) : random.between(0.08, 0.45),
+  )
   const broken = Float64Array.from({ length: 256 }, () => random.between(-1, 1))
   const straight = (list: Float64Array, x: number): number => {
     const cell = Math.floor(x)
@@ -79,7 +85,9 @@ export function createRange(random: Random): Noise {
   }
   return (x) => {
     let height = straight(table, x)
-    for (let octave = 1; octave < 5; octave += 1) height += straight(broken, x * 2.7 ** octave + octave * 53) * 0.16 * 0.5 ** (octave - 1)
+    for (let octave = 1; octave < 5; octave += 1) {
+      height += straight(broken, x * 2.7 ** octave + octave * 53) * 0.16 * 0.5 ** (octave - 1)
+    }
     return Math.max(0, height)
   }
 }

@@ -28,8 +28,11 @@ export function linear(
 ): CanvasGradient {
   const gradient = context.createLinearGradient(from.x, from.y, to.x, to.y)
   for (const [index, stop] of colors.entries()) {
-    if (typeof stop === 'string') gradient.addColorStop(index / Math.max(1, colors.length - 1), stop)
-    else gradient.addColorStop(stop[0], stop[1])
+    if (typeof stop === 'string') {
+      gradient.addColorStop(index / Math.max(1, colors.length - 1), stop)
+    } else {
+      gradient.addColorStop(stop[0], stop[1])
+    }
   }
   return gradient
 }
@@ -42,7 +45,13 @@ export function vertical(context: SKRSContext2D, top: number, bottom: number, co
 /** A glow that fades from its centre to nothing. */
 export function glow(context: SKRSContext2D, center: Point, radius: number, color: string, opacity: number): void {
   const gradient = context.createRadialGradient(center.x, center.y, 0, center.x, center.y, radius)
-  for (const [at, share] of [[0, 1], [0.25, 0.62], [0.5, 0.28], [0.75, 0.08], [1, 0]] as const) {
+  for (const [at, share] of [
+    [0, 1],
+    [0.25, 0.62],
+    [0.5, 0.28],
+    [0.75, 0.08],
+    [1, 0],
+  ] as const) {
     gradient.addColorStop(at, fade(color, opacity * share))
   }
   context.fillStyle = gradient
@@ -58,8 +67,11 @@ export function disc(context: SKRSContext2D, center: Point, radius: number): voi
 export function polygon(context: SKRSContext2D, points: readonly Point[]): void {
   context.beginPath()
   for (const [index, point] of points.entries()) {
-    if (index === 0) context.moveTo(point.x, point.y)
-    else context.lineTo(point.x, point.y)
+    if (index === 0) {
+      context.moveTo(point.x, point.y)
+    } else {
+      context.lineTo(point.x, point.y)
+    }
   }
   context.closePath()
 }
@@ -68,7 +80,9 @@ export function polygon(context: SKRSContext2D, points: readonly Point[]): void 
 export function below(context: SKRSContext2D, line: readonly Point[], bottom: number): void {
   const first = line[0]
   const last = line[line.length - 1]
-  if (!first || !last) return
+  if (!first || !last) {
+    return
+  }
   polygon(context, [...line, { x: last.x, y: bottom }, { x: first.x, y: bottom }])
 }
 
@@ -90,7 +104,13 @@ export function softly(
   scene.context.globalCompositeOperation = options.blend ?? 'source-over'
   scene.context.globalAlpha = options.opacity ?? 1
   scene.context.imageSmoothingQuality = 'low'
-  scene.context.drawImage(options.blur ? blurred(small, options.blur * options.scale) : small, 0, 0, scene.width, scene.height)
+  scene.context.drawImage(
+    options.blur ? blurred(small, options.blur * options.scale) : small,
+    0,
+    0,
+    scene.width,
+    scene.height,
+  )
   scene.context.restore()
 }
 
@@ -127,6 +147,8 @@ export function stars(scene: Scene, count: number, bottom: number, color = '#fff
     const size = random.next() ** 6
     context.fillStyle = fade(color, random.between(0.35, 0.95) * (1 - (place.y / bottom) ** 2 * 0.8))
     disc(context, place, (0.5 + size * 1.5) * unit)
-    if (size > 0.5) glow(context, place, 14 * unit * size, color, 0.35)
+    if (size > 0.5) {
+      glow(context, place, 14 * unit * size, color, 0.35)
+    }
   }
 }

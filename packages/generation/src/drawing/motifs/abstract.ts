@@ -1,6 +1,6 @@
-import { along, darken, fade, lighten } from './color.ts'
-import { createField, createNoise } from './random.ts'
-import { disc, glow, linear, type Scene, softly, vignette } from './scene.ts'
+import { along, darken, fade, lighten } from '../color.ts'
+import { createField, createNoise } from '../random.ts'
+import { disc, glow, linear, type Scene, softly, vignette } from '../scene.ts'
 
 const RIBBONS: readonly (readonly string[])[] = [
   ['#0b132b', '#1c2f6b', '#5b3fb8', '#d64fa8', '#ff9a76', '#ffe3a0'],
@@ -14,20 +14,34 @@ const RIBBONS: readonly (readonly string[])[] = [
 export function drawRibbons(scene: Scene): void {
   const { context, width, height, random, unit } = scene
   const colors = random.pick(RIBBONS)
-  context.fillStyle = linear(context, { x: 0, y: 0 }, { x: width, y: height }, [colors[0] ?? '#000000', colors[1] ?? '#222222', colors[0] ?? '#000000'])
+  context.fillStyle = linear(context, { x: 0, y: 0 }, { x: width, y: height }, [
+    colors[0] ?? '#000000',
+    colors[1] ?? '#222222',
+    colors[0] ?? '#000000',
+  ])
   context.fillRect(0, 0, width, height)
   softly(scene, { scale: 0.125, blend: 'screen' }, (soft) => {
     for (let spot = 0; spot < 7; spot += 1) {
-      glow(soft, { x: random.next() * width, y: random.next() * height }, random.between(0.3, 0.6) * Math.max(width, height), along(colors, random.between(0.25, 0.8)), 0.5)
+      glow(
+        soft,
+        { x: random.next() * width, y: random.next() * height },
+        random.between(0.3, 0.6) * Math.max(width, height),
+        along(colors, random.between(0.25, 0.8)),
+        0.5,
+      )
     }
   })
-  for (let ribbon = 0; ribbon < 3; ribbon += 1) silk(scene, colors, ribbon)
+  for (let ribbon = 0; ribbon < 3; ribbon += 1) {
+    silk(scene, colors, ribbon)
+  }
   for (let spark = 0; spark < 60; spark += 1) {
     const place = { x: random.next() * width, y: random.next() * height }
     const size = random.next() ** 3 * 3.4 * unit + 0.6 * unit
     context.fillStyle = fade(lighten(along(colors, 0.9), 0.4), random.between(0.2, 0.8))
     disc(context, place, size)
-    if (size > 2 * unit) glow(context, place, size * 7, along(colors, 0.8), 0.5)
+    if (size > 2 * unit) {
+      glow(context, place, size * 7, along(colors, 0.8), 0.5)
+    }
   }
   vignette(scene, 0.3)
 }
@@ -47,7 +61,12 @@ function silk(scene: Scene, colors: readonly string[], ribbon: number): void {
     const place = line / (lines - 1)
     const from = along(colors, 0.25 + place * 0.7)
     const to = along(colors, 0.95 - place * 0.6)
-    context.strokeStyle = linear(context, { x: 0, y: 0 }, { x: width, y: 0 }, [fade(from, 0.1), fade(from, 0.5), fade(to, 0.34), fade(to, 0.08)])
+    context.strokeStyle = linear(context, { x: 0, y: 0 }, { x: width, y: 0 }, [
+      fade(from, 0.1),
+      fade(from, 0.5),
+      fade(to, 0.34),
+      fade(to, 0.08),
+    ])
     context.beginPath()
     for (let x = -step; x <= width + step * 2; x += step) {
       const t = x / (330 * unit)
@@ -134,7 +153,9 @@ function tile(scene: Scene, poster: Poster, side: number): void {
       context.fill('evenodd')
       break
     case 'stripes':
-      for (let stripe = 0; stripe < 4; stripe += 1) context.fillRect(0, (stripe * side) / 4, side, side / 8)
+      for (let stripe = 0; stripe < 4; stripe += 1) {
+        context.fillRect(0, (stripe * side) / 4, side, side / 8)
+      }
       break
     case 'dot':
       disc(context, center, side * 0.36)
@@ -149,7 +170,9 @@ function tile(scene: Scene, poster: Poster, side: number): void {
       context.fill()
       break
     case 'stairs':
-      for (let stair = 0; stair < 4; stair += 1) context.fillRect(0, (stair * side) / 4, (side * (stair + 1)) / 4, side / 4 + 0.5)
+      for (let stair = 0; stair < 4; stair += 1) {
+        context.fillRect(0, (stair * side) / 4, (side * (stair + 1)) / 4, side / 4 + 0.5)
+      }
       context.fillStyle = darken(second, 0.05)
       disc(context, { x: side * 0.72, y: side * 0.26 }, side * 0.16)
       break

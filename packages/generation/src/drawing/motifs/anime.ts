@@ -1,24 +1,8 @@
-import { darken, fade, lighten, mix } from './color.ts'
-import { createNoise } from './random.ts'
-import { below, disc, glow, type Point, polygon, type Scene, softly, stars, vertical } from './scene.ts'
-
-interface Cel {
-  readonly sky: readonly string[]
-  /** Lit, half-lit, shaded. */
-  readonly cloud: readonly [string, string, string]
-  readonly far: string
-  readonly grass: readonly [lit: string, dark: string]
-  readonly petal: string
-  readonly isNight: boolean
-}
-
-const CELS: readonly Cel[] = [
-  { sky: ['#1766c7', '#3f97e6', '#8fd0f5', '#e3f6fb'], cloud: ['#ffffff', '#dcecfa', '#a9cdec'], far: '#5f9fcf', grass: ['#8ed14f', '#2b8f4a'], petal: '#ffffff', isNight: false },
-  { sky: ['#3b3f96', '#a85aa6', '#f58a7c', '#ffd9a0'], cloud: ['#ffe3c2', '#f7a99a', '#b0689f'], far: '#9a5f97', grass: ['#d78a62', '#5a3b6b'], petal: '#ffd0c0', isNight: false },
-  { sky: ['#0d1242', '#24307c', '#4d56ad', '#a08fd0'], cloud: ['#b9b8ec', '#7f83cc', '#4a4f9f'], far: '#333a82', grass: ['#3f6f9a', '#141d4d'], petal: '#bfe6ff', isNight: true },
-  { sky: ['#2b8fd0', '#74c4e8', '#c6ecf0', '#fff2dd'], cloud: ['#fffdf6', '#f7dfe0', '#cdbfe0'], far: '#8fb6d9', grass: ['#a7dc75', '#3d9a6e'], petal: '#ffb7cf', isNight: false },
-  { sky: ['#0f8a9d', '#4cc0bd', '#b3eacb', '#fff6c9'], cloud: ['#fffef2', '#dff2d9', '#9fd3c4'], far: '#58a99f', grass: ['#b5d957', '#2e8a55'], petal: '#fff3a8', isNight: false },
-]
+import { darken, fade, lighten, mix } from '../color.ts'
+import { createNoise } from '../random.ts'
+import { below, disc, glow, type Point, polygon, type Scene, softly, stars, vertical } from '../scene.ts'
+import { paintClouds } from './anime-clouds.ts'
+import { CELS, type Cel } from './cel.ts'
 
 /** Towering clouds in flat tones over a windy hill. */
 export function drawAnime(scene: Scene): void {
@@ -27,15 +11,21 @@ export function drawAnime(scene: Scene): void {
   context.fillStyle = vertical(context, 0, height * 0.86, cel.sky)
   context.fillRect(0, 0, width, height)
   const sun = { x: width * random.between(0.15, 0.85), y: height * random.between(0.1, 0.22) }
-  if (cel.isNight) stars(scene, 420, height * 0.75, '#e8ecff')
+  if (cel.isNight) {
+    stars(scene, 420, height * 0.75, '#e8ecff')
+  }
   paintRays(scene, sun, cel)
   const horizon = height * random.between(0.66, 0.72)
   paintClouds(scene, cel, horizon, sun)
   paintDistance(scene, cel, horizon)
   paintHill(scene, cel)
-  if (cel.isNight) shootingStars(scene)
+  if (cel.isNight) {
+    shootingStars(scene)
+  }
   paintPetals(scene, cel, cel.isNight ? 46 : 34)
-  softly(scene, { scale: 0.125, blend: 'screen', opacity: 0.7 }, (soft) => glow(soft, sun, 420 * unit, lighten(cel.cloud[0], 0.2), cel.isNight ? 0.3 : 0.55))
+  softly(scene, { scale: 0.125, blend: 'screen', opacity: 0.7 }, (soft) =>
+    glow(soft, sun, 420 * unit, lighten(cel.cloud[0], 0.2), cel.isNight ? 0.3 : 0.55),
+  )
 }
 
 function paintRays(scene: Scene, sun: Point, cel: Cel): void {
@@ -61,75 +51,15 @@ function paintRays(scene: Scene, sun: Point, cel: Cel): void {
   disc(context, sun, (cel.isNight ? 40 : 30) * unit)
 }
 
-interface Puff extends Point {
-  readonly radius: number
-}
-
-function paintClouds(scene: Scene, cel: Cel, horizon: number, sun: Point): void {
-  const { width, height, random, unit } = scene
-  const towers = Math.max(2, Math.round((width / height) * 2.4))
-  for (let index = 0; index < 6 * Math.max(1, width / height); index += 1) wisp(scene, cel)
-  for (let row = 0; row < 2; row += 1) {
-    for (let tower = 0; tower < towers; tower += 1) {
-      const x = ((tower + random.between(0.1, 0.9)) / towers) * width
-      const tall = (row === 0 ? random.between(0.28, 0.5) : random.between(0.1, 0.2)) * height
-      const broad = tall * random.between(0.6, 0.95) + (row === 0 ? 0 : 90 * unit)
-      const base = horizon + 30 * unit
-      const puffs: Puff[] = []
-      const count = row === 0 ? 46 : 26
-      for (let puff = 0; puff < count; puff += 1) {
-        const level = random.next() ** 1.2
-        const breadth = broad * (1 - level ** 1.5) * 0.62 + 24 * unit
-        puffs.push({
-          x: x + random.between(-1, 1) * breadth,
-          y: base - level * tall,
-          radius: (tall * 0.17 * (1 - level * 0.55) + 10 * unit) * random.between(0.65, 1.15),
-        })
-      }
-      cumulus(scene, puffs.sort((one, other) => one.y - other.y), cel, sun)
-    }
-  }
-}
-
-/** A heap of rounds in three flat tones, lit from the sun's side. */
-function cumulus(scene: Scene, puffs: readonly Puff[], cel: Cel, sun: Point): void {
-  const { context } = scene
-  const middle = puffs[Math.floor(puffs.length / 2)] ?? sun
-  const angle = Math.atan2(sun.y - middle.y, sun.x - middle.x)
-  const light = { x: Math.cos(angle), y: Math.min(-0.45, Math.sin(angle)) }
-  const heap = Math.ceil(puffs.length / 5)
-  for (let start = 0; start < puffs.length; start += heap) {
-    for (const [tone, shift, size] of [[2, 0, 1], [1, 0.17, 0.92], [0, 0.36, 0.78]] as const) {
-      context.fillStyle = cel.cloud[tone]
-      for (const puff of puffs.slice(start, start + heap)) {
-        disc(context, { x: puff.x + light.x * puff.radius * shift, y: puff.y + light.y * puff.radius * shift }, puff.radius * size)
-      }
-    }
-  }
-}
-
-function wisp(scene: Scene, cel: Cel): void {
-  const { context, width, height, random, unit } = scene
-  const y = height * random.between(0.05, 0.42)
-  const x = random.between(-0.1, 1) * width
-  context.fillStyle = fade(cel.cloud[0], random.between(0.25, 0.6))
-  for (let streak = 0; streak < 4; streak += 1) {
-    const length = random.between(50, 190) * unit
-    const left = x + random.between(-40, 90) * unit
-    const top = y + streak * 7 * unit
-    context.beginPath()
-    context.roundRect(left, top, length, random.between(2, 7) * unit, 4 * unit)
-    context.fill()
-  }
-}
-
 /** Blue hills, a sea or a town where the clouds end. */
 function paintDistance(scene: Scene, cel: Cel, horizon: number): void {
   const { context, width, height, random, unit } = scene
   for (let layer = 0; layer < 2; layer += 1) {
     const noise = createNoise(random, 4)
     const line: Point[] = []
-    for (let x = -5; x <= width + 10; x += 5) line.push({ x, y: horizon + (layer * 26 + 14 - (noise(x / (150 * unit)) * 0.5 + 0.5) * 62) * unit })
+    for (let x = -5; x <= width + 10; x += 5) {
+      line.push({ x, y: horizon + (layer * 26 + 14 - (noise(x / (150 * unit)) * 0.5 + 0.5) * 62) * unit })
+    }
     below(context, line, height)
     context.fillStyle = mix(cel.far, cel.grass[1], layer * 0.4)
     context.fill()
@@ -151,11 +81,18 @@ function paintDistance(scene: Scene, cel: Cel, horizon: number): void {
 function paintHill(scene: Scene, cel: Cel): void {
   const { context, width, height, random, unit } = scene
   const rising = random.pick([-1, 1])
-  const crest = (x: number): number => height * (0.8 - 0.07 * rising * (x / width - 0.5) * 2 + 0.035 * Math.cos((x / width) * Math.PI * 1.6))
+  const crest = (x: number): number =>
+    height * (0.8 - 0.07 * rising * (x / width - 0.5) * 2 + 0.035 * Math.cos((x / width) * Math.PI * 1.6))
   const line: Point[] = []
-  for (let x = -6; x <= width + 12; x += 6) line.push({ x, y: crest(x) })
+  for (let x = -6; x <= width + 12; x += 6) {
+    line.push({ x, y: crest(x) })
+  }
   below(context, line, height)
-  context.fillStyle = vertical(context, height * 0.74, height, [cel.grass[0], mix(cel.grass[0], cel.grass[1], 0.65), cel.grass[1]])
+  context.fillStyle = vertical(context, height * 0.74, height, [
+    cel.grass[0],
+    mix(cel.grass[0], cel.grass[1], 0.65),
+    cel.grass[1],
+  ])
   context.fill()
   const blades = Math.round(width / (2.1 * unit))
   for (let row = 0; row < 3; row += 1) {
@@ -186,13 +123,20 @@ function poles(scene: Scene, crest: (x: number) => number, color: string, rising
     const x = width * (rising > 0 ? 1 - (1 - size) * 1.02 - 0.1 : (1 - size) * 1.02 + 0.1)
     const top = crest(x) - 330 * unit * size
     context.fillRect(x - 4 * unit * size, top, 8 * unit * size, 350 * unit * size)
-    for (const arm of [18, 52]) context.fillRect(x - 44 * unit * size, top + arm * unit * size, 88 * unit * size, 6 * unit * size)
+    for (const arm of [18, 52]) {
+      context.fillRect(x - 44 * unit * size, top + arm * unit * size, 88 * unit * size, 6 * unit * size)
+    }
     if (before) {
       context.lineWidth = Math.max(0.7, 1.5 * unit * size)
       for (const end of [-40, 40]) {
         context.beginPath()
         context.moveTo(before.x + end * unit * before.size, before.y + 18 * unit * before.size)
-        context.quadraticCurveTo((before.x + x) / 2, (before.y + top) / 2 + 90 * unit * size, x + end * unit * size, top + 18 * unit * size)
+        context.quadraticCurveTo(
+          (before.x + x) / 2,
+          (before.y + top) / 2 + 90 * unit * size,
+          x + end * unit * size,
+          top + 18 * unit * size,
+        )
         context.stroke()
       }
     }

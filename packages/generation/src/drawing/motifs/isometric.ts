@@ -1,25 +1,7 @@
-import { along, darken, fade, lighten, mix } from './color.ts'
-import { createField, type Random } from './random.ts'
-import { disc, glow, type Point, polygon, type Scene, softly, vertical } from './scene.ts'
-
-interface Blocks {
-  readonly sky: readonly string[]
-  readonly water: string
-  /** From the beach to the summit. */
-  readonly ground: readonly string[]
-  readonly trees: readonly string[]
-  readonly roofs: readonly string[]
-  readonly walls: string
-  readonly window: string
-}
-
-const BLOCKS: readonly Blocks[] = [
-  { sky: ['#bfe6f2', '#eaf6ee'], water: '#4fb3d9', ground: ['#f1dca7', '#a5cf6b', '#6fb04f', '#8d8f86', '#f4f7fa'], trees: ['#3f8f4f', '#2f7a4d', '#5aa64b'], roofs: ['#d9534f', '#e8833a', '#4a6fa5'], walls: '#f7ecd8', window: '#7fb4d6' },
-  { sky: ['#ffd9c0', '#ffeede'], water: '#f2a07b', ground: ['#f8d3a2', '#f0a86b', '#d87555', '#a34e56', '#f6e6d8'], trees: ['#8a4f5e', '#b5606a', '#6f4560'], roofs: ['#5c3d6e', '#c14953', '#3f5e78'], walls: '#fff1e0', window: '#8c6d9a' },
-  { sky: ['#161b3d', '#33306b'], water: '#2c4a94', ground: ['#5b5fa8', '#4a7f9c', '#3a8a86', '#5a5d8f', '#c9d3f2'], trees: ['#2d7d78', '#256a73', '#3f9486'], roofs: ['#e05c8a', '#8f5bd0', '#f09a52'], walls: '#7d7fc4', window: '#ffd977' },
-  { sky: ['#d8d3f4', '#f6effa'], water: '#8fb0f0', ground: ['#f3d6e4', '#d9b3e6', '#b58fd8', '#8a75bd', '#ffffff'], trees: ['#e58fb5', '#d977a6', '#f0b0c8'], roofs: ['#6c5bb0', '#e0729a', '#4f8fc0'], walls: '#fff6fb', window: '#9cc4f0' },
-  { sky: ['#d9efe6', '#f7f6e6'], water: '#58b8ae', ground: ['#efe0b5', '#c7d36f', '#8dba63', '#6a8f6a', '#f0f4ea'], trees: ['#e08b3c', '#c9602f', '#e8b04a'], roofs: ['#37536b', '#b5473c', '#6a4c63'], walls: '#fbf3e2', window: '#86a9b8' },
-]
+import { along, darken, fade, lighten, mix } from '../color.ts'
+import { createField, type Random } from '../random.ts'
+import { disc, glow, type Point, polygon, type Scene, softly, vertical } from '../scene.ts'
+import { BLOCKS, type Blocks } from './blocks.ts'
 
 /** One cell of the land: a column of whole steps. */
 interface Column {
@@ -32,27 +14,47 @@ interface Column {
 /** A small world of cubes: terraced land with trees and houses, floating or from edge to edge. */
 export function drawIsometric(scene: Scene): void {
   const blocks = scene.random.pick(BLOCKS)
-  const { context, width, height, unit, random } = scene
+  const { context, width, height, random } = scene
   context.fillStyle = vertical(context, 0, height, blocks.sky)
   context.fillRect(0, 0, width, height)
   const isIsland = width / height < 1.5 && width / height > 0.7 && random.chance(0.6)
-  if (isIsland) paintBackdrop(scene, blocks)
-  const across = isIsland ? random.integer(12, 14) : Math.ceil((width + height * 2) / (38 * 2 * unit)) + 4
-  const half = isIsland ? Math.min(width * 0.88, height * 1.1) / (across * 2) : 38 * unit
-  const top = isIsland ? { x: width / 2, y: height * 0.5 - (across * half) / 2 - half } : { x: width / 2, y: -across * half * 0.5 + height / 2 }
+  if (isIsland) {
+    paintBackdrop(scene, blocks)
+    const across = random.integer(12, 14)
+    const half = Math.min(width * 0.88, height * 1.1) / (across * 2)
+    const top = { x: width / 2, y: height * 0.5 - (across * half) / 2 - half }
+    paintLand(scene, blocks, { across, half, top, isIsland })
+    return
+  }
+  const half = 38 * scene.unit
+  const across = Math.ceil((width + height * 2) / (half * 2)) + 4
+  paintLand(scene, blocks, { across, half, top: { x: width / 2, y: -across * half * 0.5 + height / 2 }, isIsland })
+  softly(scene, { scale: 0.125, opacity: 0.5 }, (soft) => {
+    soft.fillStyle = vertical(soft, 0, height * 0.35, [blocks.sky[0] ?? '#ffffff', fade(blocks.sky[0] ?? '#ffffff', 0)])
+    soft.fillRect(0, 0, width, height * 0.35)
+  })
+}
+
+/** Cell by cell, from the back to the front. */
+function paintLand(
+  scene: Scene,
+  blocks: Blocks,
+  plan: { across: number; half: number; top: Point; isIsland: boolean },
+): void {
+  const { width, height, random } = scene
+  const { across, half, top, isIsland } = plan
   const land = createLand(random, isIsland ? across : 0)
   for (let diagonal = 0; diagonal < across * 2 - 1; diagonal += 1) {
     for (let column = Math.max(0, diagonal - across + 1); column <= Math.min(across - 1, diagonal); column += 1) {
       const row = diagonal - column
       const center = { x: top.x + (column - row) * half, y: top.y + (column + row + 1) * half * 0.5 }
-      if (center.x < -half || center.x > width + half || center.y < -half || center.y > height + half * 9) continue
-      paintCell(scene, { center, steps: land(column, row), half, blocks }, isIsland ? isEdge(column, row, across) : false)
+      const isSeen =
+        Math.abs(center.x - width / 2) <= width / 2 + half && center.y >= -half && center.y <= height + half * 9
+      if (isSeen) {
+        paintCell(scene, { center, steps: land(column, row), half, blocks }, isIsland && isEdge(column, row, across))
+      }
     }
   }
-  if (!isIsland) softly(scene, { scale: 0.125, opacity: 0.5 }, (soft) => {
-    soft.fillStyle = vertical(soft, 0, height * 0.35, [blocks.sky[0] ?? '#ffffff', fade(blocks.sky[0] ?? '#ffffff', 0)])
-    soft.fillRect(0, 0, width, height * 0.35)
-  })
 }
 
 const SEA = 1
@@ -81,7 +83,9 @@ function isEdge(column: number, row: number, across: number): boolean {
 function paintBackdrop(scene: Scene, blocks: Blocks): void {
   const { context, width, height, unit, random } = scene
   const sun = { x: width * random.between(0.25, 0.75), y: height * random.between(0.2, 0.3) }
-  softly(scene, { scale: 0.125 }, (soft) => glow(soft, sun, height * 0.55, lighten(blocks.sky[1] ?? '#ffffff', 0.6), 0.75))
+  softly(scene, { scale: 0.125 }, (soft) =>
+    glow(soft, sun, height * 0.55, lighten(blocks.sky[1] ?? '#ffffff', 0.6), 0.75),
+  )
   context.fillStyle = fade(lighten(blocks.sky[1] ?? '#ffffff', 0.35), 0.5)
   disc(context, sun, 120 * unit)
   context.fillStyle = fade(lighten(blocks.sky[1] ?? '#ffffff', 0.5), 0.6)
@@ -99,19 +103,32 @@ function paintCell(scene: Scene, column: Column, hasBase: boolean): void {
   const { random } = scene
   const { blocks, half, center } = column
   const step = half * 0.5
-  if (hasBase) paintBase(scene, column)
+  if (hasBase) {
+    paintBase(scene, column)
+  }
   if (column.steps <= SEA) {
     const top = center.y - SEA * step + step * 0.3
-    cube(scene, { x: center.x, y: top }, half, step * 0.7, mix(blocks.water, lighten(blocks.water, 0.25), random.next() * 0.5))
-    if (random.chance(0.12)) sparkle(scene, { x: center.x, y: top }, half)
+    cube(
+      scene,
+      { x: center.x, y: top },
+      half,
+      step * 0.7,
+      mix(blocks.water, lighten(blocks.water, 0.25), random.next() * 0.5),
+    )
+    if (random.chance(0.12)) {
+      sparkle(scene, { x: center.x, y: top }, half)
+    }
     return
   }
   const tone = along(blocks.ground, (column.steps - 2) / 5.5 + random.between(-0.03, 0.03))
   const top = { x: center.x, y: center.y - column.steps * step }
   cube(scene, top, half, column.steps * step + half * 0.2, tone)
   const mayGrow = column.steps >= 3 && column.steps <= 5
-  if (mayGrow && random.chance(0.3)) tree(scene, top, half, random.pick(blocks.trees))
-  else if (column.steps >= 2 && column.steps <= 4 && random.chance(0.12)) house(scene, top, half, blocks)
+  if (mayGrow && random.chance(0.3)) {
+    tree(scene, top, half, random.pick(blocks.trees))
+  } else if (column.steps >= 2 && column.steps <= 4 && random.chance(0.12)) {
+    house(scene, top, half, blocks)
+  }
 }
 
 /** The cut side of an island: earth that ends in uneven blocks. */
@@ -177,7 +194,15 @@ function tree(scene: Scene, top: Point, half: number, color: string): void {
   context.fill()
   cube(scene, { x: top.x, y: top.y - half * 0.25 }, half * 0.09, half * 0.25, '#7a5240')
   if (random.chance(0.5)) {
-    for (let tier = 0; tier < 3; tier += 1) cone(scene, { x: top.x, y: top.y - half * (0.2 + tier * 0.36) }, size * (1 - tier * 0.22), half * 0.62, lighten(color, tier * 0.07))
+    for (let tier = 0; tier < 3; tier += 1) {
+      cone(
+        scene,
+        { x: top.x, y: top.y - half * (0.2 + tier * 0.36) },
+        size * (1 - tier * 0.22),
+        half * 0.62,
+        lighten(color, tier * 0.07),
+      )
+    }
     return
   }
   cube(scene, { x: top.x, y: top.y - half * 1 }, size * 0.85, half * 0.72, color)

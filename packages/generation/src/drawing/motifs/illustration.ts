@@ -1,23 +1,7 @@
-import { darken, fade, lighten, mix } from './color.ts'
-import { createNoise } from './random.ts'
-import { below, disc, type Point, polygon, type Scene } from './scene.ts'
-
-interface Inks {
-  readonly sky: string
-  readonly sun: string
-  readonly hills: readonly string[]
-  readonly leaves: readonly string[]
-  readonly walls: readonly string[]
-  readonly ink: string
-}
-
-const INKS: readonly Inks[] = [
-  { sky: '#f7e3c3', sun: '#e4572e', hills: ['#e9b872', '#a6a15e', '#6a994e', '#386641', '#23412f'], leaves: ['#bc4749', '#f2a541', '#386641', '#6a994e'], walls: ['#fdf6e3', '#f4d6a0', '#e4572e'], ink: '#2f2a25' },
-  { sky: '#bfe3e0', sun: '#fff3c9', hills: ['#8cc7c1', '#5aa7a7', '#3c7f8c', '#2b5a72', '#1d3b53'], leaves: ['#f28f79', '#f9c784', '#2b5a72', '#5aa7a7'], walls: ['#fff8ec', '#f9c784', '#f28f79'], ink: '#14293a' },
-  { sky: '#f6c6b4', sun: '#fff0d0', hills: ['#ee9c8c', '#d6727a', '#a54e72', '#6d3862', '#40244a'], leaves: ['#f7b267', '#f25c54', '#6d3862', '#8fbfa0'], walls: ['#fff3e4', '#f7b267', '#f4845f'], ink: '#2b1733' },
-  { sky: '#25345d', sun: '#f6e7b4', hills: ['#3c5085', '#35477a', '#2c3a68', '#222d55', '#161d3d'], leaves: ['#5fa8a0', '#e0a458', '#88b7a0', '#43638f'], walls: ['#f3e3c3', '#d9825b', '#8ea5c8'], ink: '#0f1530' },
-  { sky: '#dfe8c8', sun: '#f4b942', hills: ['#bcd19a', '#8fb87a', '#5f9a6a', '#3a7560', '#23504c'], leaves: ['#e76f51', '#f4a261', '#2a9d8f', '#8ab17d'], walls: ['#fffaf0', '#e9c46a', '#e76f51'], ink: '#1f3330' },
-]
+import { darken, fade, lighten, mix } from '../color.ts'
+import { createNoise } from '../random.ts'
+import { below, disc, type Point, polygon, type Scene } from '../scene.ts'
+import { INKS, type Inks } from './inks.ts'
 
 /** Flat shapes in few inks: rolling fields, round trees, a village. */
 export function drawIllustration(scene: Scene): void {
@@ -26,7 +10,11 @@ export function drawIllustration(scene: Scene): void {
   context.fillStyle = inks.sky
   context.fillRect(0, 0, width, height)
   const sun = { x: width * random.between(0.22, 0.78), y: height * random.between(0.22, 0.34) }
-  for (const [grow, tint] of [[2.3, 0.82], [1.75, 0.66], [1.3, 0.42]] as const) {
+  for (const [grow, tint] of [
+    [2.3, 0.82],
+    [1.75, 0.66],
+    [1.3, 0.42],
+  ] as const) {
     context.fillStyle = mix(inks.sun, inks.sky, tint)
     disc(context, sun, 105 * unit * grow)
   }
@@ -38,8 +26,12 @@ export function drawIllustration(scene: Scene): void {
   for (const [layer, color] of inks.hills.entries()) {
     const crest = hillCrest(scene, height * (0.5 + (layer / layers) * 0.44), layer)
     const line: Point[] = []
-    for (let x = -6; x <= width + 12; x += 6) line.push({ x, y: crest(x) })
-    if (layer === 2) village(scene, inks, crest)
+    for (let x = -6; x <= width + 12; x += 6) {
+      line.push({ x, y: crest(x) })
+    }
+    if (layer === 2) {
+      village(scene, inks, crest)
+    }
     plant(scene, inks, { crest, layer, color })
     below(context, line, height)
     context.fillStyle = color
@@ -54,11 +46,19 @@ function hillCrest(scene: Scene, base: number, layer: number): (x: number) => nu
   return (x) => base - noise(shift + x / ((230 + layer * 40) * scene.unit)) * (62 - layer * 5) * scene.unit
 }
 
+interface Hill {
+  readonly crest: (x: number) => number
+  readonly layer: number
+  readonly color: string
+}
+
 /** Field lines, dots or plain ground, clipped to the hill. */
-function furrows(scene: Scene, hill: { line: readonly Point[]; crest: (x: number) => number; layer: number; color: string }): void {
-  const { context, width, height, random, unit } = scene
+function furrows(scene: Scene, hill: Hill & { readonly line: readonly Point[] }): void {
+  const { context, height, random, unit } = scene
   const kind = hill.layer === 0 ? 'plain' : random.pick(['lines', 'dots', 'plain', 'rows'] as const)
-  if (kind === 'plain') return
+  if (kind === 'plain') {
+    return
+  }
   context.save()
   below(context, hill.line, height)
   context.clip()
@@ -66,26 +66,38 @@ function furrows(scene: Scene, hill: { line: readonly Point[]; crest: (x: number
   context.fillStyle = fade(lighten(hill.color, 0.35), 0.4)
   context.lineWidth = 2.2 * unit
   for (let row = 1; row < 9; row += 1) {
-    const drop = row * 17 * unit
-    if (kind === 'lines') {
-      context.beginPath()
-      for (let x = -6; x <= width + 12; x += 12) context.lineTo(x, hill.crest(x) + drop)
-      context.stroke()
-    } else {
-      const gap = (kind === 'dots' ? 20 : 30) * unit
-      for (let x = (row % 2) * gap * 0.5; x <= width; x += gap) {
-        if (kind === 'dots') disc(context, { x, y: hill.crest(x) + drop }, 2.6 * unit)
-        else context.fillRect(x, hill.crest(x) + drop, gap * 0.5, 3 * unit)
-      }
-    }
+    furrow(scene, hill, kind, row)
   }
   context.restore()
 }
 
-function plant(scene: Scene, inks: Inks, hill: { crest: (x: number) => number; layer: number; color: string }): void {
+function furrow(scene: Scene, hill: Hill, kind: 'lines' | 'dots' | 'rows', row: number): void {
+  const { context, width, unit } = scene
+  const drop = row * 17 * unit
+  if (kind === 'lines') {
+    context.beginPath()
+    for (let x = -6; x <= width + 12; x += 12) {
+      context.lineTo(x, hill.crest(x) + drop)
+    }
+    context.stroke()
+    return
+  }
+  const gap = (kind === 'dots' ? 20 : 30) * unit
+  for (let x = (row % 2) * gap * 0.5; x <= width; x += gap) {
+    if (kind === 'dots') {
+      disc(context, { x, y: hill.crest(x) + drop }, 2.6 * unit)
+    } else {
+      context.fillRect(x, hill.crest(x) + drop, gap * 0.5, 3 * unit)
+    }
+  }
+}
+
+function plant(scene: Scene, inks: Inks, hill: Hill): void {
   const { width, random, unit } = scene
-  if (hill.layer === 0) return
-  const count = Math.round((width / (hill.layer > 3 ? 150 : 88)) / unit)
+  if (hill.layer === 0) {
+    return
+  }
+  const count = Math.round(width / (hill.layer > 3 ? 150 : 88) / unit)
   for (let index = 0; index < count; index += 1) {
     const x = random.next() * width
     const size = (0.55 + hill.layer * 0.2) * random.between(0.75, 1.25)
@@ -100,40 +112,57 @@ function tree(scene: Scene, inks: Inks, foot: Point, size: number): void {
   const kind = random.pick(['round', 'drop', 'pine', 'stack'] as const)
   context.fillStyle = inks.ink
   context.fillRect(foot.x - 1.8 * unit * size, foot.y - tall, 3.6 * unit * size, tall)
-  context.fillStyle = color
-  const shade = darken(color, 0.14)
-  if (kind === 'pine') {
-    for (let tier = 0; tier < 3; tier += 1) {
-      const y = foot.y - tall * (0.3 + tier * 0.3)
-      const half = tall * (0.3 - tier * 0.06)
-      context.fillStyle = color
-      polygon(context, [{ x: foot.x, y: y - tall * 0.46 }, { x: foot.x - half, y }, { x: foot.x, y }])
-      context.fill()
-      context.fillStyle = shade
-      polygon(context, [{ x: foot.x, y: y - tall * 0.46 }, { x: foot.x, y }, { x: foot.x + half, y }])
-      context.fill()
-    }
-    return
-  }
-  const center = { x: foot.x, y: foot.y - tall }
-  for (const half of [0, 1]) {
-    context.fillStyle = half === 0 ? color : shade
+  // The whole crown in light, then its right half in shade.
+  for (const isShade of [false, true]) {
+    context.fillStyle = isShade ? darken(color, 0.14) : color
     context.beginPath()
-    if (kind === 'round') context.arc(center.x, center.y, tall * 0.4, half === 0 ? 0 : -Math.PI / 2, half === 0 ? Math.PI * 2 : Math.PI / 2)
-    else if (kind === 'drop') crown(scene, center, tall, half === 1)
-    else for (const [up, grow] of [[0.1, 0.34], [-0.28, 0.27], [-0.58, 0.18]] as const) {
-      context.moveTo(center.x, center.y + up * tall)
-      context.arc(center.x, center.y + up * tall, tall * grow, half === 0 ? 0 : -Math.PI / 2, half === 0 ? Math.PI * 2 : Math.PI / 2)
-    }
+    CROWNS[kind](scene, { foot, tall, isShade })
     context.fill()
   }
 }
 
-function crown(scene: Scene, center: Point, tall: number, isRightHalf: boolean): void {
-  const { context } = scene
-  context.moveTo(center.x, center.y - tall * 0.7)
-  context.quadraticCurveTo(center.x + tall * 0.5, center.y + tall * 0.3, center.x, center.y + tall * 0.42)
-  if (!isRightHalf) context.quadraticCurveTo(center.x - tall * 0.5, center.y + tall * 0.3, center.x, center.y - tall * 0.7)
+interface Crown {
+  readonly foot: Point
+  readonly tall: number
+  /** Only the right half. */
+  readonly isShade: boolean
+}
+
+const CROWNS: Readonly<Record<'round' | 'drop' | 'pine' | 'stack', (scene: Scene, crown: Crown) => void>> = {
+  round: (scene, crown) => ball(scene, crown, { up: 1, grow: 0.4 }),
+  stack(scene, crown) {
+    for (const [up, grow] of [
+      [0.9, 0.34],
+      [1.28, 0.27],
+      [1.58, 0.18],
+    ] as const) {
+      ball(scene, crown, { up, grow })
+    }
+  },
+  drop({ context }, { foot, tall, isShade }) {
+    const y = foot.y - tall
+    context.moveTo(foot.x, y - tall * 0.7)
+    context.quadraticCurveTo(foot.x + tall * 0.5, y + tall * 0.3, foot.x, y + tall * 0.42)
+    if (!isShade) {
+      context.quadraticCurveTo(foot.x - tall * 0.5, y + tall * 0.3, foot.x, y - tall * 0.7)
+    }
+  },
+  pine({ context }, { foot, tall, isShade }) {
+    for (let tier = 0; tier < 3; tier += 1) {
+      const y = foot.y - tall * (0.3 + tier * 0.3)
+      const half = tall * (0.3 - tier * 0.06)
+      context.moveTo(foot.x, y - tall * 0.46)
+      context.lineTo(isShade ? foot.x : foot.x - half, y)
+      context.lineTo(foot.x + half, y)
+      context.closePath()
+    }
+  },
+}
+
+function ball({ context }: Scene, { foot, tall, isShade }: Crown, place: { up: number; grow: number }): void {
+  const y = foot.y - tall * place.up
+  context.moveTo(foot.x, y)
+  context.arc(foot.x, y, tall * place.grow, isShade ? -Math.PI / 2 : 0, isShade ? Math.PI / 2 : Math.PI * 2)
 }
 
 function village(scene: Scene, inks: Inks, crest: (x: number) => number): void {
@@ -150,12 +179,20 @@ function village(scene: Scene, inks: Inks, crest: (x: number) => number): void {
     context.fillRect(x, top, broad, tall + 20 * unit)
     context.fillStyle = darken(wall, 0.12)
     context.fillRect(x + broad * 0.62, top, broad * 0.38, tall + 20 * unit)
-    polygon(context, [{ x: x - 6 * unit, y: top }, { x: x + broad * 0.5, y: top - broad * 0.6 }, { x: x + broad + 6 * unit, y: top }])
+    polygon(context, [
+      { x: x - 6 * unit, y: top },
+      { x: x + broad * 0.5, y: top - broad * 0.6 },
+      { x: x + broad + 6 * unit, y: top },
+    ])
     context.fillStyle = roof
     context.fill()
     context.fillStyle = inks.ink
-    for (let pane = 0; pane < 2; pane += 1) context.fillRect(x + broad * (0.16 + pane * 0.3), top + tall * 0.22, broad * 0.15, broad * 0.2)
-    if (house === 0) steeple(scene, inks, { x: x + broad * 1.2, y: top })
+    for (let pane = 0; pane < 2; pane += 1) {
+      context.fillRect(x + broad * (0.16 + pane * 0.3), top + tall * 0.22, broad * 0.15, broad * 0.2)
+    }
+    if (house === 0) {
+      steeple(scene, inks, { x: x + broad * 1.2, y: top })
+    }
   }
 }
 
@@ -164,7 +201,11 @@ function steeple(scene: Scene, inks: Inks, foot: Point): void {
   context.fillStyle = inks.walls[0] ?? '#ffffff'
   context.fillRect(foot.x, foot.y - 60 * unit, 26 * unit, 150 * unit)
   context.fillStyle = inks.ink
-  polygon(context, [{ x: foot.x - 4 * unit, y: foot.y - 60 * unit }, { x: foot.x + 13 * unit, y: foot.y - 128 * unit }, { x: foot.x + 30 * unit, y: foot.y - 60 * unit }])
+  polygon(context, [
+    { x: foot.x - 4 * unit, y: foot.y - 60 * unit },
+    { x: foot.x + 13 * unit, y: foot.y - 128 * unit },
+    { x: foot.x + 30 * unit, y: foot.y - 60 * unit },
+  ])
   context.fill()
   disc(context, { x: foot.x + 13 * unit, y: foot.y - 36 * unit }, 6 * unit)
 }
@@ -174,7 +215,11 @@ function paintClouds(scene: Scene, inks: Inks): void {
   for (let cloud = 0; cloud < 5 * Math.max(1, width / height); cloud += 1) {
     const x = random.between(-0.05, 0.95) * width
     const y = random.between(0.06, 0.44) * height
-    context.fillStyle = mix(inks.sky, random.chance(0.7) ? '#ffffff' : inks.hills[0] ?? '#ffffff', random.between(0.3, 0.7))
+    context.fillStyle = mix(
+      inks.sky,
+      random.chance(0.7) ? '#ffffff' : (inks.hills[0] ?? '#ffffff'),
+      random.between(0.3, 0.7),
+    )
     context.beginPath()
     for (let bar = 0; bar < 3; bar += 1) {
       const length = random.between(70, 190) * unit

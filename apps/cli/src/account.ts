@@ -1,0 +1,133 @@
+import { type Command, Option } from 'commander'
+import type { Account, AccountSummary } from '@wombat/engine'
+import { id, integer, label, noSuchAccount, takeAccount } from './arguments.ts'
+import { addCommand, addGroup } from './command.ts'
+import { count, credits, sheet, table, time } from './format.ts'
+import { keyTable, toKeyJson } from './key.ts'
+import { type Desk, onDatabase } from './on-database.ts'
+import type { Outcome, Terminal } from './terminal.ts'
+
+interface CreateOptions {
+  readonly name: string
+  readonly plan: 'basic' | 'professional'
+  readonly credits: number
+  readonly rateLimit?: number
+}
+
+export function addAccountCommands(program: Command, terminal: Terminal): void {
+  const group = addGroup(program, 'account', 'who may use this server, on which plan')
+
+  addCommand(group, 'create', 'open an account with credits and a first key, which is shown this once')
+    .requiredOption('--name <name>', 'what people call it', label(100))
+    .addOption(new Option('--plan <plan>', 'what it may use').choices(['basic', 'professional']).default('basic'))
+    .option('--credits <credits>', 'what it starts with', integer(0, 1_000_000_000), 0)
+    .option('--rate-limit <number>', 'requests a minute for each of its keys', integer(1, 1_000_000))
+    .action((options: CreateOptions) => onDatabase(terminal, 'account create', (desk) => create(desk, options)))
+
+  addCommand(group, 'list', 'the newest accounts')
+    .option('--limit <number>', 'how many at most', integer(1, 10_000), 100)
+    .action((options: { limit: number }) => onDatabase(terminal, 'account list', (desk) => list(desk, options.limit)))
+
+  addCommand(group, 'show [account]', 'one account and its keys')
+    .option('--account <id>', 'its id', id)
+    .action((placed: string | undefined, options: { account?: string }) => {
+      const accountId = takeAccount(placed, options)
+      return onDatabase(terminal, 'account show', (desk) => show(desk, accountId))
+    })
+
+  addCommand(group, 'disable [account]', 'refuse its keys from now on; its images stay')
+    .option('--account <id>', 'its id', id)
+    .action((placed: string | undefined, options: { account?: string }) => {
+      const accountId = takeAccount(placed, options)
+      return onDatabase(terminal, 'account disable', (desk) => setDisabled(desk, accountId, true))
+    })
+
+  addCommand(group, 'enable [account]', 'accept its keys again')
+    .option('--account <id>', 'its id', id)
+    .action((placed: string | undefined, options: { account?: string }) => {
+      const accountId = takeAccount(placed, options)
+      return onDatabase(terminal, 'account enable', (desk) => setDisabled(desk, accountId, false))
+    })
+}
+
+async function create({ db, engine }: Desk, options: CreateOptions): Promise<Outcome> {
+  const { name, plan, credits: opening, rateLimit } = options
+  const { account, apiKey } = await engine.openAccount(db, { name, plan, credits: opening, rateLimitPerMinute: rateLimit })
+  return {
+    json: { accountId: account.id, apiKey, plan: account.plan, balance: account.balance },
+    text: sheet([
+      ['account', account.id],
+      ['name', account.name],
+      ['plan', account.plan],
+      ['balance', credits(account.balance)],
+      ['API key', `${apiKey}   (keep it: it is shown only now)`],
+    ]),
+  }
+}
+
+async function list({ db, engine }: Desk, limit: number): Promise<Outcome> {
+  const accounts = await engine.listAccounts(db, limit)
+  const rows = accounts.map((account) => [
+    account.id,
+    account.name,
+    account.plan,
+    count(account.balance),
+    String(account.keys),
+    account.disabledAt === null ? 'active' : 'disabled',
+    time(account.createdAt),
+  ])
+  return {
+    json: { accounts: accounts.map((account) => ({ ...toAccountJson(account), keys: account.keys })) },
+    text:
+      accounts.length === 0
+        ? 'There is no account yet. `wombat start` makes the first one, or `wombat account create --name NAME`.'
+        : table(['ACCOUNT', 'NAME', 'PLAN', 'BALANCE', 'KEYS', 'STATE', 'CREATED'], rows, [3, 4]),
+  }
+}
+
+async function show({ db, engine }: Desk, accountId: string): Promise<Outcome> {
+  const found = await engine.showAccount(db, accountId)
+  if (found === undefined) {
+    throw noSuchAccount(accountId)
+  }
+  const { account, keys } = found
+  return {
+    json: { ...toAccountJson(account), keys: keys.map(toKeyJson) },
+    text: `${accountSheet(account)}\n\n${keyTable(keys)}`,
+  }
+}
+
+async function setDisabled({ db, engine }: Desk, accountId: string, isDisabled: boolean): Promise<Outcome> {
+  if (!(await engine.setAccountDisabled(db, accountId, isDisabled))) {
+    throw noSuchAccount(accountId)
+  }
+  return {
+    json: { accountId, disabled: isDisabled },
+    text: isDisabled ? `The account ${accountId} is disabled.` : `The account ${accountId} is active.`,
+  }
+}
+
+function accountSheet(account: Account): string {
+  return sheet([
+    ['account', account.id],
+    ['name', account.name],
+    ['plan', account.plan],
+    ['balance', credits(account.balance)],
+    ['rate limit', account.rateLimitPerMinute === null ? 'default' : `${account.rateLimitPerMinute} a minute for each key`],
+    ['state', account.disabledAt === null ? 'active' : `disabled since ${time(account.disabledAt)}`],
+    ['created', time(account.createdAt)],
+  ])
+}
+
+function toAccountJson(account: Account | AccountSummary) {
+  return {
+    accountId: account.id,
+    name: account.name,
+    plan: account.plan,
+    balance: account.balance,
+    rateLimitPerMinute: account.rateLimitPerMinute,
+    disabled: account.disabledAt !== null,
+    createdAt: account.createdAt,
+  }
+}
+

@@ -1,0 +1,132 @@
+import type { AttemptLine, ImageReport } from '@wombat/engine'
+import { type Command, Option } from 'commander'
+import { id, integer, required } from './arguments.ts'
+import { addCommand, addGroup } from './command.ts'
+import { CliError } from './errors.ts'
+import { bytes, sheet, shorten, table, time } from './format.ts'
+import { type Desk, onDatabase } from './on-database.ts'
+import type { Outcome, Terminal } from './terminal.ts'
+
+interface ListOptions {
+  readonly account?: string
+  readonly status?: string
+  readonly limit: number
+}
+
+export function addImageCommands(program: Command, terminal: Terminal): void {
+  const group = addGroup(program, 'image', 'what was asked for, and what became of it')
+
+  addCommand(group, 'list', 'the newest images')
+    .option('--account <id>', 'of this account only', id)
+    .addOption(new Option('--status <status>', 'in this state only').choices(['queued', 'generating', 'ready', 'failed']))
+    .option('--limit <number>', 'how many at most', integer(1, 10_000), 20)
+    .action((options: ListOptions) => onDatabase(terminal, 'image list', (desk) => list(desk, options)))
+
+  addCommand(group, 'show [image]', 'one image with every call of a provider')
+    .option('--image <id>', 'its id, file name or URL')
+    .action(async (placed: string | undefined, options: { image?: string }) => {
+      const imageId = await takeImage(placed, options)
+      await onDatabase(terminal, 'image show', (desk) => show(desk, imageId))
+    })
+
+  addCommand(group, 'retry [image]', 'try a waiting image now instead of later')
+    .option('--image <id>', 'its id, file name or URL')
+    .action(async (placed: string | undefined, options: { image?: string }) => {
+      const imageId = await takeImage(placed, options)
+      await onDatabase(terminal, 'image retry', (desk) => retry(desk, imageId))
+    })
+}
+
+async function takeImage(placed: string | undefined, options: { image?: string }): Promise<string> {
+  const text = required('image', placed, options.image)
+  const { toImageId } = await import('@wombat/engine')
+  const imageId = toImageId(text)
+  if (imageId === undefined) {
+    throw new CliError('usage', `the image "${text.slice(0, 64)}" is no id: it takes one such as v2-k3v9qa0zt-81hd72nxe, or its URL`)
+  }
+  return imageId
+}
+
+function noSuchImage(imageId: string): CliError {
+  return new CliError('not_found', `there is no image ${imageId}: \`wombat image list\` shows the newest`)
+}
+
+async function list({ db, engine }: Desk, { account, status, limit }: ListOptions): Promise<Outcome> {
+  const images = await engine.listImages(db, {
+    limit,
+    ...(account === undefined ? {} : { accountId: account }),
+    ...(status === undefined ? {} : { status }),
+  })
+  const rows = images.map((image) => [
+    image.imageId,
+    image.status,
+    image.model,
+    image.quality,
+    `${image.width}x${image.height}`,
+    time(image.createdAt),
+    shorten(image.prompt, 60),
+  ])
+  return {
+    json: { images },
+    text:
+      images.length === 0
+        ? 'There is no such image.'
+        : table(['IMAGE', 'STATUS', 'MODEL', 'QUALITY', 'SIZE', 'CREATED', 'PROMPT'], rows),
+  }
+}
+
+async function show({ db, engine }: Desk, imageId: string): Promise<Outcome> {
+  const image = await engine.showImage(db, imageId)
+  if (image === undefined) {
+    throw noSuchImage(imageId)
+  }
+  const attempts = image.attempts.length === 0 ? 'No provider was called yet.' : attemptTable(image.attempts)
+  return { json: image, text: `${imageSheet(image)}\n\n${attempts}` }
+}
+
+function imageSheet(image: ImageReport): string {
+  return sheet([
+    ['image', image.imageId],
+    ['status', image.status],
+    ['failure', image.failureCode === null ? undefined : `${image.failureCode}: ${image.failureMessage ?? ''}`],
+    ['next try', image.dueAt === null ? undefined : time(image.dueAt)],
+    ['deadline', image.finishedAt === null ? time(image.deadlineAt) : undefined],
+    ['account', image.accountId],
+    ['model', `${image.model} ${image.quality}, ${image.width}x${image.height}, style ${image.style}`],
+    ['prompt', image.prompt],
+    ['final prompt', image.finalPrompt ?? undefined],
+    ['alt', image.alt === '' ? undefined : image.alt],
+    ['provider', image.provider ?? undefined],
+    ['stored', image.objectKey === null ? undefined : `${image.objectKey}, ${image.contentType ?? ''}, ${bytes(image.sizeBytes ?? 0)}`],
+    ['created', time(image.createdAt)],
+    ['finished', image.finishedAt === null ? undefined : time(image.finishedAt)],
+  ])
+}
+
+function attemptTable(attempts: readonly AttemptLine[]): string {
+  const rows = attempts.map((attempt) => [
+    time(attempt.startedAt),
+    attempt.provider,
+    attempt.outcome ?? 'under way',
+    attempt.finishedAt === null ? '' : `${((attempt.finishedAt.getTime() - attempt.startedAt.getTime()) / 1000).toFixed(1)} s`,
+    attempt.costMicroUsd === null ? '' : `$${(attempt.costMicroUsd / 1_000_000).toFixed(4)}`,
+    shorten([attempt.failure, attempt.message].filter((part) => part !== null).join(': '), 80),
+  ])
+  return table(['ATTEMPT', 'PROVIDER', 'OUTCOME', 'TOOK', 'COST', 'REASON'], rows, [3, 4])
+}
+
+async function retry({ db, engine }: Desk, imageId: string): Promise<Outcome> {
+  const outcome = await engine.retryImage(db, imageId)
+  switch (outcome) {
+    case 'queued now':
+      return { json: { imageId, status: 'queued' }, text: `The image ${imageId} is due now; a running server takes it up at once.` }
+    case 'unknown image':
+      throw noSuchImage(imageId)
+    case 'being made':
+      throw new CliError('refused', `the image ${imageId} is being made right now: wait for it`)
+    case 'ready':
+      throw new CliError('refused', `the image ${imageId} is ready: there is nothing to try again`)
+    case 'failed':
+      throw new CliError('refused', `the image ${imageId} failed for good and its credits were given back: request it anew`)
+  }
+}

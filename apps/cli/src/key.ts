@@ -1,0 +1,102 @@
+import type { ApiKeySummary } from '@wombat/engine'
+import type { Command } from 'commander'
+import { checkId, futureTime, id, integer, label, noSuchAccount, required, takeAccount } from './arguments.ts'
+import { addCommand, addGroup } from './command.ts'
+import { CliError } from './errors.ts'
+import { sheet, table, time } from './format.ts'
+import { type Desk, onDatabase } from './on-database.ts'
+import type { Outcome, Terminal } from './terminal.ts'
+
+interface CreateOptions {
+  readonly account?: string
+  readonly name: string
+  readonly expires?: Date
+  readonly rateLimit?: number
+}
+
+export function addKeyCommands(program: Command, terminal: Terminal): void {
+  const group = addGroup(program, 'key', 'the API keys of an account')
+
+  addCommand(group, 'create [account]', 'make a key, which is shown this once')
+    .option('--account <id>', 'whose key it is', id)
+    .option('--name <name>', 'what it is for', label(100), '')
+    .option('--expires <when>', 'when it stops working: 30d, 12h, 90m or a date', futureTime)
+    .option('--rate-limit <number>', 'requests a minute', integer(1, 1_000_000))
+    .action((placed: string | undefined, options: CreateOptions) => {
+      const accountId = takeAccount(placed, options)
+      return onDatabase(terminal, 'key create', (desk) => create(desk, accountId, options))
+    })
+
+  addCommand(group, 'list [account]', 'its keys, by their last four characters')
+    .option('--account <id>', 'whose keys', id)
+    .action((placed: string | undefined, options: { account?: string }) => {
+      const accountId = takeAccount(placed, options)
+      return onDatabase(terminal, 'key list', (desk) => list(desk, accountId))
+    })
+
+  addCommand(group, 'revoke [key]', 'refuse it from now on, for ever')
+    .option('--key <id>', 'the id of the key, from `wombat key list`', id)
+    .action((placed: string | undefined, options: { key?: string }) => {
+      const keyId = required('key', placed === undefined ? undefined : checkId('key', placed), options.key)
+      return onDatabase(terminal, 'key revoke', (desk) => revoke(desk, keyId))
+    })
+}
+
+async function create({ db, engine }: Desk, accountId: string, options: CreateOptions): Promise<Outcome> {
+  const { name, expires, rateLimit } = options
+  const made = await engine.issueKey(db, { accountId, name, expiresAt: expires, rateLimitPerMinute: rateLimit })
+  if (made === undefined) {
+    throw noSuchAccount(accountId)
+  }
+  const { keyId, apiKey } = made
+  return {
+    json: { keyId, apiKey },
+    text: sheet([
+      ['key', keyId],
+      ['API key', `${apiKey}   (keep it: it is shown only now)`],
+      ['expires', expires === undefined ? undefined : time(expires)],
+    ]),
+  }
+}
+
+async function list({ db, engine }: Desk, accountId: string): Promise<Outcome> {
+  const found = await engine.showAccount(db, accountId)
+  if (found === undefined) {
+    throw noSuchAccount(accountId)
+  }
+  return { json: { accountId, keys: found.keys.map(toKeyJson) }, text: keyTable(found.keys) }
+}
+
+async function revoke({ db, engine }: Desk, keyId: string): Promise<Outcome> {
+  if (!(await engine.withdrawKey(db, keyId))) {
+    throw new CliError('not_found', `there is no key ${keyId}: \`wombat key list ACCOUNT\` shows the ids`)
+  }
+  return { json: { keyId, revoked: true }, text: `The key ${keyId} is revoked.` }
+}
+
+export function keyTable(keys: readonly ApiKeySummary[]): string {
+  if (keys.length === 0) {
+    return 'It has no key. `wombat key create ACCOUNT` makes one.'
+  }
+  const rows = keys.map((key) => [
+    key.keyId,
+    `…${key.lastFour}`,
+    key.name,
+    stateOf(key),
+    time(key.createdAt),
+    key.expiresAt === null ? 'never' : time(key.expiresAt),
+  ])
+  return table(['KEY', 'ENDS IN', 'NAME', 'STATE', 'CREATED', 'EXPIRES'], rows)
+}
+
+export function toKeyJson(key: ApiKeySummary) {
+  const { keyId, name, lastFour, createdAt, expiresAt, revokedAt } = key
+  return { keyId, name, lastFour, state: stateOf(key), createdAt, expiresAt, revokedAt }
+}
+
+function stateOf({ revokedAt, expiresAt }: ApiKeySummary): 'active' | 'revoked' | 'expired' {
+  if (revokedAt !== null) {
+    return 'revoked'
+  }
+  return expiresAt !== null && expiresAt.getTime() <= Date.now() ? 'expired' : 'active'
+}

@@ -1,0 +1,41 @@
+import type { Database } from '@wombat/engine'
+import { CliError } from './errors.ts'
+import { readSettings } from './settings.ts'
+import { supervise } from './supervise.ts'
+import type { Outcome, Terminal } from './terminal.ts'
+
+/** Loaded with the first command that needs it, so that help and mistakes on the command line cost nothing. */
+export type EngineModule = typeof import('@wombat/engine')
+
+export interface Desk {
+  readonly db: Database
+  readonly engine: EngineModule
+}
+
+/** Far more than a statement may take; only the embedded PostgreSQL's start may, which the next command mends. */
+const GRACE_MS = 4_000
+
+/** Runs a command's work on the database and prints what it answers. A server may run at the same time, or none. */
+export async function onDatabase(
+  terminal: Terminal,
+  purpose: string,
+  work: (desk: Desk) => Promise<Outcome>,
+): Promise<void> {
+  const { stoppedBy } = await supervise({ graceMs: GRACE_MS, onFault: (error) => terminal.fail(error) }, async (stop) => {
+    const settings = await readSettings()
+    for (const warning of settings.config.warnings) {
+      terminal.warn(warning)
+    }
+    const [engine, { connect, hasDatabase }] = await Promise.all([import('@wombat/engine'), import('./connect.ts')])
+    if (!(await hasDatabase(settings))) {
+      terminal.note(`There is no database in ${settings.dataDir} yet: making one.`)
+    }
+    await using connection = await connect(settings, purpose)
+    if (!stop.aborted) {
+      terminal.print(await work({ db: connection.db, engine }))
+    }
+  })
+  if (stoppedBy !== undefined && stoppedBy !== 'fault') {
+    throw new CliError('interrupted', `ended by ${stoppedBy}`)
+  }
+}

@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { addAccountCommands } from './account.ts'
+import { addCreditCommands } from './credit.ts'
+import { addDoctorCommand } from './doctor-command.ts'
+import { addGenerateCommand } from './generate-command.ts'
+import { addImageCommands } from './image.ts'
+import { addKeyCommands } from './key.ts'
+import { addLedgerCommands } from './ledger.ts'
+import { addStartCommand } from './start-command.ts'
+import type { Terminal } from './terminal.ts'
+
+const EPILOGUE = `
+All commands work while the server runs and when it doesn't, on the database of DATA_DIR or DATABASE_URL. Settings come
+from the environment and from .env; .env.example lists them.
+
+Exit codes: 0 done, 1 failed or does not add up, 2 wrong usage, 3 configuration, 4 database or server not reached,
+5 no such account, key or image, 6 refused as things stand, 130 interrupted.`
+
+/** All commands. What they need is loaded by the one that runs. */
+export function createProgram(terminal: Terminal): Command {
+  const program = new Command('wombat')
+    .description('A self-hosted server that answers the KoalaImages API.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .addHelpText('after', EPILOGUE)
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    // Errors are printed in one place, in one line: main.ts.
+    .configureOutput({ outputError: () => {} })
+  addStartCommand(program, terminal)
+  addGenerateCommand(program, terminal)
+  addDoctorCommand(program, terminal)
+  addAccountCommands(program, terminal)
+  addKeyCommands(program, terminal)
+  addCreditCommands(program, terminal)
+  addLedgerCommands(program, terminal)
+  addImageCommands(program, terminal)
+  return program
+}
+
+export function version(): string {
+  const { version: found } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  return String(found)
+}

@@ -1,0 +1,136 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { Config, Logger } from '@wombat/engine'
+import type { Role, RunningWombat } from '@wombat/server'
+import { banner, readyJson } from './banner.ts'
+import { CliError, messageOf, systemCode } from './errors.ts'
+import { readSettings, type Settings } from './settings.ts'
+import { supervise } from './supervise.ts'
+import type { Terminal } from './terminal.ts'
+
+export interface StartOptions {
+  readonly role: Role
+}
+
+/** What closing connections, leaving the queue and stopping PostgreSQL may take on top of the grace. */
+const CLOSING_MS = 4_000
+
+/** Runs the server until it is told to stop. What was opened is closed in reverse, whenever that happens. */
+export async function start(terminal: Terminal, { role }: StartOptions): Promise<void> {
+  const settings = await readSettings()
+  const { config } = settings
+  const { createErrorLogger, createLogger, describeError } = await import('@wombat/engine')
+  const log = terminal.isJson
+    ? createErrorLogger({ level: config.LOG_LEVEL })
+    : await createLogger({ level: config.LOG_LEVEL, format: config.LOG_FORMAT })
+  for (const warning of config.warnings) {
+    log.warn({ setting: warning.split(' ')[0] }, warning)
+  }
+  const { stoppedBy } = await supervise(
+    {
+      graceMs: config.SHUTDOWN_GRACE_SECONDS * 1000 + CLOSING_MS,
+      onFault: (error) => log.fatal({ err: describeError(error) }, 'an error that nobody caught: stopping'),
+    },
+    (stop) => runUntil(stop, { terminal, settings, role, log }),
+  )
+  if (stoppedBy === 'fault') {
+    throw new CliError('failed', 'stopped after an error that nobody caught: the log has it')
+  }
+}
+
+interface Start {
+  readonly terminal: Terminal
+  readonly settings: Settings
+  readonly role: Role
+  readonly log: Logger
+}
+
+async function runUntil(stop: AbortSignal, { terminal, settings, role, log }: Start): Promise<void> {
+  try {
+    const { config } = settings
+    if (role !== 'worker') {
+      // Before anything is made: the key of a first start is shown once, so a start must not fail after it.
+      await assertPortIsFree(config)
+    }
+    // Loading takes as long as PostgreSQL does, so both at once.
+    const loading = import('@wombat/server')
+    const { assertReachable, makeDataDir, openServer } = await import('./connect.ts')
+    await makeDataDir(settings.dataDir)
+    await using server = await openServer(settings, `start ${role}`)
+    const { runWombat } = await loading
+    if (config.DATABASE_URL !== undefined) {
+      await assertReachable(server)
+    }
+    stop.throwIfAborted()
+    const running = await runWombat(config, { databaseUrl: server.url, dataDir: settings.dataDir, role, log })
+    try {
+      if (!stop.aborted) {
+        await announce(running, { terminal, settings, role, database: server.description })
+        await (stop.aborted ? undefined : once(stop, 'abort'))
+      }
+      log.info('stopping')
+    } finally {
+      await running.stop()
+    }
+    log.info('stopped')
+  } catch (error) {
+    if (!stop.aborted) {
+      throw explainListening(error, settings.config)
+    }
+    // Told to stop while it started: Ctrl-C reaches what it had called as well.
+    log.debug({ reason: messageOf(error) }, 'start was broken off')
+  }
+}
+
+async function announce(
+  running: RunningWombat,
+  start: { terminal: Terminal; settings: Settings; role: Role; database: string },
+): Promise<void> {
+  const { engine } = running
+  const { findMainAccount, listServedModels } = await import('@wombat/engine')
+  const ready = {
+    url: start.role === 'worker' ? undefined : engine.publicUrl,
+    role: start.role,
+    dataDir: start.settings.dataDir,
+    database: start.database,
+    served: listServedModels(engine.models),
+    bootstrap: running.bootstrap,
+    isKeyGiven: start.settings.config.BOOTSTRAP_API_KEY !== undefined,
+    accountId: running.bootstrap?.accountId ?? (await findMainAccount(engine.db))?.id,
+  }
+  start.terminal.print({ json: readyJson(ready), text: banner(ready, process.stdout) })
+}
+
+async function assertPortIsFree({ HOST, PORT }: Config): Promise<void> {
+  const probe = createServer()
+  try {
+    probe.listen({ host: HOST, port: PORT })
+    await once(probe, 'listening')
+  } catch (error) {
+    throw explainListening(error, { HOST, PORT })
+  }
+  probe.close()
+  await once(probe, 'close')
+}
+
+/** Whatever else has one of these codes, such as a database that can't be found, is left as it is. */
+function explainListening(error: unknown, { HOST, PORT }: Pick<Config, 'HOST' | 'PORT'>): unknown {
+  const isOurs = error instanceof Error && 'syscall' in error && (error.syscall === 'listen' || ('hostname' in error && error.hostname === HOST))
+  const explanation = isOurs ? explain(systemCode(error), { HOST, PORT }) : undefined
+  return explanation === undefined ? error : new CliError('configuration', explanation, { cause: error })
+}
+
+function explain(code: string | undefined, { HOST, PORT }: Pick<Config, 'HOST' | 'PORT'>): string | undefined {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `port ${PORT} on ${HOST} is in use: stop the other program, or set PORT`
+    case 'EACCES':
+      return `port ${PORT} is reserved for the administrator: set PORT to 1024 or more`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `HOST is "${HOST}", which is no address of this machine: set it to 127.0.0.1, or to 0.0.0.0 for all of them`
+    default:
+      return undefined
+  }
+}
