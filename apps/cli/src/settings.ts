@@ -10,6 +10,8 @@ export interface Settings {
   /** Absolute. */
   readonly dataDir: string
   readonly envFile: string | undefined
+  /** For commands that are clients of a server: which one, and with which key. */
+  readonly client: { readonly url: string | undefined; readonly apiKey: string | undefined }
 }
 
 export interface Environment {
@@ -25,7 +27,8 @@ export async function readSettings(): Promise<Settings> {
   const { ConfigError, readConfig } = await import('@wombat/engine')
   try {
     const config = readConfig(env)
-    return { config, dataDir: config.DATA_DIR, envFile }
+    const client = { url: env.WOMBAT_URL?.trim() || undefined, apiKey: env.WOMBAT_API_KEY?.trim() || undefined }
+    return { config, dataDir: config.DATA_DIR, envFile, client }
   } catch (error) {
     throw error instanceof ConfigError ? new CliError('configuration', error.message, { cause: error }) : error
   }

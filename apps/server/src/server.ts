@@ -1,9 +1,10 @@
 import type { AddressInfo } from 'node:net'
+import { ApiError } from '@wombat/contract'
 import type { Engine } from '@wombat/engine'
 import fastify from 'fastify'
 import { registerBodies } from './plugins/bodies.ts'
 import { registerClosing } from './plugins/closing.ts'
-import { answerClientError, registerErrors } from './plugins/errors.ts'
+import { answerClientError, answerFrameworkError, registerErrors } from './plugins/errors.ts'
 import { createLimiters } from './plugins/limiters.ts'
 import { registerHealth } from './routes/health.ts'
 import { registerImageGeneration } from './routes/image-generation.ts'
@@ -38,17 +39,25 @@ export async function startServer(engine: Engine): Promise<RunningServer> {
     genReqId: () => crypto.randomUUID(),
     exposeHeadRoutes: false,
     clientErrorHandler: answerClientError,
+    frameworkErrors: answerFrameworkError,
     return503OnClosing: false,
     http: {
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
       maxHeaderSize: HEADER_LIMIT_BYTES,
+      // Node's own answer to a request without Host has no body; the hook below gives it one.
+      requireHostHeader: false,
     },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 100 },
   })
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
+      throw new ApiError('invalid_request', 'The header Host is missing.')
+    }
   })
+  // Nobody need refuse an expectation that he does not know (RFC 9110, 10.1.1), and Node would without a word.
+  app.server.on('checkExpectation', (request, response) => app.routing(request, response))
 
   const limiters = createLimiters(config)
   registerErrors(app, engine)

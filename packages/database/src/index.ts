@@ -1,3 +1,4 @@
+export { isConnectionLoss } from './connection-loss.ts'
 export { type Listener, openListener } from './listen.ts'
 export { migrate, pendingMigrations } from './migrate.ts'
 export { type Database, type OpenDatabaseOptions, openDatabase, type Statement } from './open-database.ts'

@@ -31,12 +31,12 @@ export async function makeDataDir(): Promise<Place> {
     children,
     [Symbol.asyncDispose]: async () => {
       await Promise.all(children.map(killChild))
-      const pid = await readPostmasterPid(dataDir)
-      const found = pid === undefined ? undefined : await identifyProcess(pid)
-      if (found !== undefined) {
-        process.kill(found.pid, 'SIGQUIT')
-        await waitFor(async () => (await identifyProcess(found.pid)) === undefined)
+      const { pid, socketDir } = await readPidFile(dataDir)
+      if (pid > 0 && (await identifyProcess(pid)) !== undefined) {
+        process.kill(pid, 'SIGQUIT')
+        await waitFor(async () => (await identifyProcess(pid)) === undefined)
       }
+      await rm(socketDir, { recursive: true, force: true })
       await rm(parent, { recursive: true, force: true, maxRetries: 5 })
     },
   }
@@ -86,10 +86,16 @@ export async function answers(socketDir: string): Promise<boolean> {
   )
 }
 
-/** The pid in the first line of postmaster.pid, whoever has it now. */
+/** The pid that postmaster.pid has, whoever that is now; undefined after a stop. */
 export async function readPostmasterPid(dataDir: string): Promise<number | undefined> {
-  const text = await readFile(path.join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : Number.parseInt(text, 10)
+  const { pid } = await readPidFile(dataDir)
+  return pid > 0 ? pid : undefined
+}
+
+async function readPidFile(dataDir: string): Promise<{ pid: number; socketDir: string }> {
+  const text = await readFile(path.join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').catch(() => '')
+  const [pid = '', , , , socketDir = ''] = text.split('\n')
+  return { pid: Number.parseInt(pid, 10), socketDir: socketDir || path.join(dataDir, 'no-socket') }
 }
 
 export async function countUsers(dataDir: string): Promise<number> {

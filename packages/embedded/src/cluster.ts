@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { lchown, lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { lchown, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Binaries } from './binaries.ts'
 import { errorCode } from './error-code.ts'
@@ -9,10 +9,6 @@ import { ROLE } from './sql.ts'
 
 const INITDB_TIMEOUT_MS = 120_000
 const UNFINISHED_PREFIX = 'postgres.initdb-'
-
-const MAX_LOG_BYTES = 4_000_000
-const MAX_LOG_AGE_MS = 6 * 24 * 3_600_000
-const LOG_NAME = /^postgres-\w+\.log$/
 
 /** Makes the cluster when there is none, under another name first: killed at any moment, it leaves all or nothing. */
 export async function ensureCluster(
@@ -62,21 +58,6 @@ export async function writeSettings(
     await lchown(`${file}.new`, user.uid, user.gid)
   }
   await rename(`${file}.new`, file)
-}
-
-/** Rotation empties a file only when the server is up at midnight: this removes what is too old or large at a start. */
-export async function tidyLog(clusterDir: string, { now }: { now: number }): Promise<void> {
-  const logDir = path.join(clusterDir, 'log')
-  if (!(await lstat(logDir).catch(() => undefined))?.isDirectory()) {
-    return
-  }
-  for (const name of await readdir(logDir)) {
-    const file = path.join(logDir, name)
-    const { size, mtimeMs } = await lstat(file)
-    if (LOG_NAME.test(name) && (size > MAX_LOG_BYTES || now - mtimeMs > MAX_LOG_AGE_MS)) {
-      await rm(file, { force: true })
-    }
-  }
 }
 
 const SETTINGS = {

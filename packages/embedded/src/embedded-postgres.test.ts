@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { answers, countUsers, isThere, joinInProcess, makeDataDir, type Place, readPostmasterPid } from './cluster.fixture.ts'
@@ -103,6 +103,26 @@ test('the data directory of another major version is refused with a way out', as
   await postgres.leave()
   await writeFile(path.join(clusterDir, 'PG_VERSION'), '17\n')
   await assert.rejects(joinEmbeddedPostgres({ dataDir, purpose }), /made by PostgreSQL 17.*brings PostgreSQL 18.*DATABASE_URL/)
+})
+
+test('a server that does not start says why', async () => {
+  await using place = await makeDataDir()
+  const { dataDir, clusterDir } = place
+  const postgres = await joinEmbeddedPostgres({ dataDir, purpose, durable: false })
+  await postgres.leave()
+  await appendFile(path.join(clusterDir, 'postgresql.auto.conf'), `max_connections = 'plenty'\n`)
+  await assert.rejects(joinEmbeddedPostgres({ dataDir, purpose }), /does not start in .*"plenty"/s)
+})
+
+test('what ALTER SYSTEM set goes before our settings', async () => {
+  const { dataDir } = place
+  const first = await joinEmbeddedPostgres({ dataDir, purpose, durable: false })
+  await countRows('ALTER SYSTEM SET max_connections = 42', { ...first, database: 'wombat' })
+  await first.leave()
+  await using second = await joinEmbeddedPostgres({ dataDir, purpose, durable: false })
+  const options = { ...second, database: 'wombat' }
+  assert.equal(await countRows(`SELECT WHERE current_setting('max_connections') = '42'`, options), 1)
+  await countRows('ALTER SYSTEM RESET max_connections', options)
 })
 
 test('a directory that is not a cluster is refused and left alone', async () => {

@@ -1,5 +1,6 @@
 import { mkdir, realpath, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { prepareBinaries } from './binaries.ts'
 import { ensureCluster } from './cluster.ts'
 import { acquireMutex } from './mutex.ts'
@@ -29,6 +30,10 @@ export interface JoinOptions {
 
 /** Longer than the holder needs for initdb, or for a start with recovery. */
 const MUTEX_TIMEOUT_MS = 180_000
+
+/** How long what may pass by itself is tried again. */
+const PERSIST_MS = 3000
+
 const DATABASE_NAME = /^[a-z_][a-z0-9_]{0,62}$/
 
 /** Makes this process a user of the data directory's PostgreSQL, which is made and started when it has to be. */
@@ -47,8 +52,11 @@ export async function joinEmbeddedPostgres(options: JoinOptions): Promise<Embedd
   const server = await prepareServer(dataDir, durable)
   const [otherUser] = await findLivingUsers(usersDir)
   const preferred = otherUser?.socketDir ?? (await chooseSocketDirectory(server.clusterDir, server.user))
-  const socketDir = await ensureServer(server, preferred)
-  await ensureDatabase(database, socketDir)
+  const socketDir = await persist(async () => {
+    const found = await ensureServer(server, preferred)
+    await ensureDatabase(database, found)
+    return found
+  })
   const registration = await registerUser(usersDir, { purpose, socketDir })
 
   const leaveOnce = async () => {
@@ -64,6 +72,22 @@ export async function joinEmbeddedPostgres(options: JoinOptions): Promise<Embedd
     return left
   }
   return { url: makeUrl(database, socketDir), socketDir, leave, [Symbol.asyncDispose]: leave }
+}
+
+/** After kill -9 of a postmaster its sessions end one by one, and refuse the next one until then. */
+async function persist<T>(work: () => Promise<T>): Promise<T> {
+  let deadline: number | undefined
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      deadline ??= performance.now() + PERSIST_MS
+      if (performance.now() > deadline) {
+        throw error
+      }
+      await sleep(PERSIST_MS / 20)
+    }
+  }
 }
 
 async function prepareServer(dataDir: string, durable: boolean): Promise<Server> {

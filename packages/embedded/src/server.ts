@@ -2,8 +2,9 @@ import { readFile, readlink, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Binaries, removeOldCopies } from './binaries.ts'
-import { tidyLog, writeSettings } from './cluster.ts'
+import { writeSettings } from './cluster.ts'
 import { hasProcess, identifyProcess, readCommandLine } from './living-process.ts'
+import { findNewestLog, readTail, tidyLog } from './log.ts'
 import { run } from './run.ts'
 import type { ServerUser } from './server-user.ts'
 import { clearSocketDirectory, ensureSocketDirectory, hasSocket, removeSocketDirectory } from './socket-directory.ts'
@@ -26,34 +27,22 @@ interface Postmaster {
 const START_TIMEOUT_S = 120
 const STOP_TIMEOUT_S = 60
 
-/** How long the children of a killed postmaster may take to see that it is gone. */
-const CHILDREN_TIMEOUT_MS = 3000
-const CHILDREN_REMAIN = /already exists|still in use/
 const POLL_MS = 20
 
 /** Adopts the server that runs, or starts one; returns where its socket is. Call it under the mutex, like stopServer. */
 export async function ensureServer(server: Server, preferredSocketDir: string): Promise<string> {
-  const deadline = performance.now() + CHILDREN_TIMEOUT_MS
-  for (;;) {
-    const running = await findSettledPostmaster(server.clusterDir)
-    if (running !== undefined && (await hasSocket(running.socketDir))) {
-      return running.socketDir
-    }
-    if (running !== undefined) {
-      // Something cleaned the temporary directory: nobody can reach this server again, and only a start makes a socket.
-      await assertSameView(running, server)
-      await stopServer(server)
-    }
-    const socketDir = running?.socketDir ?? preferredSocketDir
-    const { code, output } = await start(server, socketDir)
-    if (code === 0) {
-      return socketDir
-    }
-    if (!CHILDREN_REMAIN.test(output) || performance.now() > deadline) {
-      throw new Error(`PostgreSQL does not start in ${server.clusterDir}: ${output}`)
-    }
-    await sleep(POLL_MS * 5)
+  const running = await findSettledPostmaster(server.clusterDir)
+  if (running === undefined) {
+    await start(server, preferredSocketDir)
+    return preferredSocketDir
   }
+  if (!(await hasSocket(running.socketDir))) {
+    // Something cleaned the temporary directory: nobody can reach this server again, and only a start makes a socket.
+    await assertSameView(running, server)
+    await stopServer(server)
+    await start(server, running.socketDir)
+  }
+  return running.socketDir
 }
 
 /** Ends the sessions that are left, writes a checkpoint and stops; nothing to do when it does not run. */
@@ -73,7 +62,7 @@ export async function stopServer(server: Server): Promise<void> {
   await removeSocketDirectory(running.socketDir)
 }
 
-async function start(server: Server, socketDir: string): Promise<{ code: number | null; output: string }> {
+async function start(server: Server, socketDir: string): Promise<void> {
   const { clusterDir, binaries, user } = server
   await removeForeignPid(clusterDir)
   await ensureSocketDirectory(socketDir, user)
@@ -85,8 +74,10 @@ async function start(server: Server, socketDir: string): Promise<{ code: number 
   await rm(startLog, { force: true })
   const args = ['-D', clusterDir, '-l', startLog, '-w', '-t', String(START_TIMEOUT_S), 'start']
   const { code, output } = await run(binaries.pgCtl, args, { user, timeoutMs: (START_TIMEOUT_S + 10) * 1000 })
-  const reason = code === 0 ? '' : await readFile(startLog, 'utf8').catch(() => '')
-  return { code, output: `${output}\n${reason.trim()} (see also ${path.join(clusterDir, 'log')})` }
+  if (code !== 0) {
+    const reasons = [output, await readTail(startLog), await readTail(await findNewestLog(clusterDir))]
+    throw new Error(`PostgreSQL does not start in ${clusterDir}: ${reasons.join('\n').trim()}`)
+  }
 }
 
 /** The server that accepts connections, after a start or stop under way has ended; undefined when none runs. */

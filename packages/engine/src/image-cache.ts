@@ -2,6 +2,7 @@ import type { Database, Listener } from '@wombat/database'
 import { findImage, type ImageRow } from '@wombat/images'
 import type { BlobStore } from '@wombat/store'
 import { LRUCache } from 'lru-cache'
+import { readAgain } from './read-again.ts'
 
 /** A finished image with all that an answer needs. */
 export interface HotImage {
@@ -62,7 +63,7 @@ export async function openImageCache(
   async function load(imageId: string): Promise<FoundImage> {
     // An object can be replaced between the row and the bytes; its row then names the new one.
     for (let tries = 0; tries < 3; tries += 1) {
-      const row = await findImage(db, imageId)
+      const row = await readAgain(() => findImage(db, imageId))
       const found = classify(row)
       if (row === undefined || row.objectKey === null || found !== undefined) {
         return found ?? { status: 'unknown' }

@@ -1,6 +1,7 @@
 import { type AuthenticatedKey, findKey, hashKey } from '@wombat/accounts'
 import type { Database, Listener } from '@wombat/database'
 import { LRUCache } from 'lru-cache'
+import { readAgain } from './read-again.ts'
 
 /**
  * Keys that were looked up lately, so that a busy client costs no query. A revocation drops all of them in every
@@ -20,7 +21,9 @@ export async function openKeyCache(db: Database, listener: Listener): Promise<Ke
   const cache = new LRUCache<string, { key: AuthenticatedKey | undefined }>({
     max: MOST_KEYS,
     ttl: TIME_TO_LIVE_MS,
-    fetchMethod: async (hash) => ({ key: await findKey(db, Buffer.from(hash, 'base64')) }),
+    // A look-up that is under way when the cache is cleared is answered to who asked, and not remembered.
+    ignoreFetchAbort: true,
+    fetchMethod: async (hash) => ({ key: await readAgain(() => findKey(db, Buffer.from(hash, 'base64'))) }),
   })
   await listener.subscribe('wombat_accounts', () => cache.clear())
   listener.onGap(() => cache.clear())

@@ -6,11 +6,16 @@ export interface OpenAiAccess {
   readonly baseUrl?: string | undefined
 }
 
+export interface OpenedOpenAi {
+  readonly client: OpenAI
+  readonly sdk: typeof import('openai')
+}
+
 const OPENAI_URL = 'https://api.openai.com/v1'
 
 /** Gives the client, which is loaded at the first call: the package takes a good part of a server's start. */
-export function lazyOpenAi(access: OpenAiAccess): () => Promise<{ client: OpenAI; sdk: typeof import('openai') }> {
-  let loaded: { client: OpenAI; sdk: typeof import('openai') } | undefined
+export function lazyOpenAi(access: OpenAiAccess): () => Promise<OpenedOpenAi> {
+  let loaded: OpenedOpenAi | undefined
   return async () => {
     if (loaded) {
       return loaded

@@ -1,6 +1,6 @@
 import type { Quality } from '@wombat/contract'
 import { readOpenAiImage } from './openai-answer.ts'
-import { lazyOpenAi, type OpenAiAccess } from './openai-client.ts'
+import { lazyOpenAi, type OpenAiAccess, type OpenedOpenAi } from './openai-client.ts'
 import { classifyOpenAiError } from './openai-errors.ts'
 import { type ImageProvider, ProviderError, type ProviderRequest } from './provider.ts'
 
@@ -39,10 +39,11 @@ export function createOpenAiProvider(options: OpenAiOptions): ImageProvider {
       if (signal.aborted) {
         throw new ProviderError('transient', 'called off before it was sent', { cause: signal.reason })
       }
+      const opened = await open()
       const timeoutMs = timeoutsMs[QUALITIES[request.quality].timeout]
       const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
       try {
-        return await readOpenAiImage(await send(open, model, request, limit), model)
+        return await readOpenAiImage(await send(opened, model, request, limit), model)
       } catch (error) {
         if (signal.aborted) {
           throw new ProviderError('unknown', 'called off after it was sent to OpenAI', { cause: signal.reason })
@@ -59,12 +60,11 @@ export function createOpenAiProvider(options: OpenAiOptions): ImageProvider {
 }
 
 async function send(
-  open: ReturnType<typeof lazyOpenAi>,
+  { client, sdk }: OpenedOpenAi,
   model: string,
   request: ProviderRequest,
   signal: AbortSignal,
 ): Promise<Response> {
-  const { client, sdk } = await open()
   const body = {
     model,
     prompt: request.prompt,
@@ -75,7 +75,7 @@ async function send(
     user: request.endUser,
   } as const
   // The timeout that counts is the signal's, which covers the body too; the SDK's own ends with the headers.
-  const settings = { signal, timeout: 600_000 }
+  const settings = { signal, timeout: 86_400_000 }
   if (request.references.length === 0) {
     return client.images.generate({ ...body, moderation: 'auto' }, settings).asResponse()
   }
@@ -89,7 +89,7 @@ async function send(
 }
 
 /** Lists the models: free, and it fails as a picture would with a wrong key, no network or a retired model. */
-async function check(open: ReturnType<typeof lazyOpenAi>, options: { model: string; apiKey: string }): Promise<void> {
+async function check(open: () => Promise<OpenedOpenAi>, options: { model: string; apiKey: string }): Promise<void> {
   let names: string[]
   try {
     const { client } = await open()

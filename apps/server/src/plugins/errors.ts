@@ -28,22 +28,29 @@ const METHODS: readonly { path: RegExp; allow: string }[] = [
 /** Every error leaves as JSON of one shape. What is our fault is logged and says nothing of its inside. */
 export function registerErrors(app: FastifyInstance, engine: Engine): void {
   app.setErrorHandler<FastifyError>((error, request, reply) => {
-    const known = toApiError(error)
+    // At an address that is none, nothing else that may be wrong with the request matters.
+    const known = request.is404 ? nothingHere(request) : toApiError(error)
     if (known === undefined) {
       engine.log.error({ requestId: request.id, route: request.routeOptions.url, err: describeError(error) }, 'request failed')
     }
     sendError(reply, known ?? new ApiError('internal_error', 'Something went wrong on this server. Nothing was charged.'))
   })
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0] ?? ''
-    const known = METHODS.find((one) => one.path.test(path))
-    sendError(
-      reply,
-      known === undefined
-        ? new ApiError('not_found', 'There is nothing at this address.')
-        : new ApiError('method_not_allowed', `This address takes ${known.allow}.`, { headers: { allow: known.allow } }),
-    )
+    sendError(reply, nothingHere(request))
   })
+}
+
+function nothingHere(request: FastifyRequest): ApiError {
+  const path = request.url.split('?', 1)[0] ?? ''
+  const known = METHODS.find((one) => one.path.test(path))
+  return known === undefined
+    ? new ApiError('not_found', 'There is nothing at this address.')
+    : new ApiError('method_not_allowed', `This address takes ${known.allow}.`, { headers: { allow: known.allow } })
+}
+
+/** For addresses that the router can't read: Fastify answers them before any hook and handler. */
+export function answerFrameworkError(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+  sendError(reply, toApiError(error) ?? new ApiError('invalid_request', 'The request is not valid.'))
 }
 
 function toApiError(error: FastifyError | ApiError): ApiError | undefined {
@@ -60,7 +67,14 @@ function toApiError(error: FastifyError | ApiError): ApiError | undefined {
 
 /** Not final, so nobody may keep it. */
 export function sendError(reply: FastifyReply, error: ApiError): void {
-  reply.status(error.status).headers({ 'cache-control': 'no-store', 'access-control-allow-origin': '*', ...error.headers })
+  reply.status(error.status).headers({
+    'cache-control': 'no-store',
+    'access-control-allow-origin': '*',
+    'cross-origin-resource-policy': 'cross-origin',
+    'x-content-type-options': 'nosniff',
+    'x-request-id': reply.request.id,
+    ...error.headers,
+  })
   if (error.retryAfterSeconds !== undefined) {
     reply.header('retry-after', error.retryAfterSeconds)
   }
@@ -80,6 +94,9 @@ const PARSER_ERRORS: Readonly<Record<string, { code: ErrorCode; status: string; 
   },
 }
 
+/** Long enough to read the answer in. Then the socket goes, even if the other side never closes its half. */
+const LINGER_MS = 1_000
+
 /** What is no HTTP at all is answered on the bare socket, in the same shape. */
 export function answerClientError(this: FastifyInstance, error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
@@ -97,4 +114,6 @@ export function answerClientError(this: FastifyInstance, error: NodeJS.ErrnoExce
     `HTTP/1.1 ${known.status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
       `X-Request-Id: ${requestId}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
   )
+  const linger = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(linger))
 }

@@ -50,7 +50,12 @@ async function answerStatus({ engine, limiters }: Parts, request: ImageRequest, 
     throw await notFound(request, { engine, limiters })
   }
   return reply
-    .headers({ 'cache-control': 'no-store', 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' })
+    .headers({
+      'cache-control': 'no-store',
+      'access-control-allow-origin': '*',
+      'cross-origin-resource-policy': 'cross-origin',
+      'x-content-type-options': 'nosniff',
+    })
     .send(status)
 }
 
@@ -105,6 +110,9 @@ function mayKeepAlive({ config }: Engine, request: ImageRequest, found: FoundIma
   )
 }
 
+/** A path that ends in a slash: what is relative to it begins one level deeper. */
+const SLASHED = /^[^?]*\/(\?|$)/
+
 /** Sends the client to the same address once more, so that no proxy's limit on one answer ends the wait. */
 function sendElsewhere({ config }: Engine, request: ImageRequest, reply: FastifyReply): FastifyReply {
   const hops = Number(/[?&]wait=([1-8])(?:&|$)/.exec(request.url)?.[1] ?? 0)
@@ -116,7 +124,7 @@ function sendElsewhere({ config }: Engine, request: ImageRequest, reply: Fastify
   return reply
     .status(302)
     .headers({
-      location: `${request.params.name}?wait=${hops + 1}`,
+      location: `${SLASHED.test(request.url) ? '../' : ''}${request.params.name}?wait=${hops + 1}`,
       'cache-control': 'no-store',
       'access-control-allow-origin': '*',
       'cross-origin-resource-policy': 'cross-origin',

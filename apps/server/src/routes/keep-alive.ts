@@ -1,5 +1,7 @@
-import { awaitImage, describeError, type Engine } from '@wombat/engine'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { awaitImage, describeError, type Engine, type FoundImage } from '@wombat/engine'
 import type { FastifyReply } from 'fastify'
+import { cutSlowReader } from './send-image.ts'
 
 /** SOI and a JFIF header of version 1.01 without density: what every JPEG may begin with. */
 const JPEG_BEGIN = Buffer.from([
@@ -8,6 +10,9 @@ const JPEG_BEGIN = Buffer.from([
 /** A comment without text. Bare FF fill bytes would be shorter, but some readers refuse them. */
 const EMPTY_COMMENT = Buffer.from([0xff, 0xfe, 0x00, 0x02])
 const SOI_BYTES = 2
+/** A look that fails is repeated after this pause, and for about five minutes. */
+const FAULT_PAUSE_MS = 1_000
+const MOST_FAULTS_IN_A_ROW = 300
 
 /**
  * Begins the JPEG before it exists and adds empty comments until it does, so that no proxy's limit on silence cuts the
@@ -29,9 +34,10 @@ export async function keepAlive(engine: Engine, reply: FastifyReply, imageId: st
   raw.write(JPEG_BEGIN)
   const everyMs = engine.config.IMAGE_KEEPALIVE_SECONDS * 1000
   try {
-    while (!gone.aborted) {
-      const found = await awaitImage(engine, imageId, everyMs, gone)
-      if (found.status === 'pending') {
+    for (let faults = 0; !gone.aborted && faults < MOST_FAULTS_IN_A_ROW; ) {
+      const found = await look(engine, imageId, everyMs, gone)
+      if (found === undefined || found.status === 'pending') {
+        faults = found === undefined ? faults + 1 : 0
         raw.write(EMPTY_COMMENT)
         continue
       }
@@ -43,6 +49,7 @@ export async function keepAlive(engine: Engine, reply: FastifyReply, imageId: st
         break
       }
       raw.end(bytes.subarray(SOI_BYTES))
+      cutSlowReader(reply)
       return reply
     }
   } catch (error) {
@@ -52,4 +59,25 @@ export async function keepAlive(engine: Engine, reply: FastifyReply, imageId: st
   }
   raw.socket?.resetAndDestroy()
   return reply
+}
+
+/** Undefined: the database could not be asked just now. It may be restarting, and the image is still to come. */
+async function look(
+  engine: Engine,
+  imageId: string,
+  waitMs: number,
+  gone: AbortSignal,
+): Promise<FoundImage | undefined> {
+  try {
+    return await awaitImage(engine, imageId, waitMs, gone)
+  } catch (error) {
+    if (engine.isStopping) {
+      throw error
+    }
+    engine.log.warn({ imageId, err: describeError(error) }, 'held request looks again in a moment')
+    await sleep(Math.min(waitMs, FAULT_PAUSE_MS), undefined, { signal: gone }).catch(() => {
+      // The client went away: the loop ends.
+    })
+    return undefined
+  }
 }

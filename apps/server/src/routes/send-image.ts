@@ -74,7 +74,7 @@ function readRange(
   request: FastifyRequest,
   image: HotImage,
 ): { start: number; end: number } | 'unsatisfiable' | undefined {
-  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(request.headers.range?.replace(/\s/g, '') ?? '')
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/i.exec(request.headers.range?.replace(/\s/g, '') ?? '')
   if (match === null || request.method === 'HEAD' || !isRangeCurrent(request.headers['if-range'], image)) {
     return undefined
   }
@@ -107,7 +107,8 @@ function sendBytes(reply: FastifyReply, status: number, headers: Headers, bytes:
   return reply
 }
 
-function cutSlowReader({ raw }: FastifyReply): void {
+/** For an answer that may still be on its way to the client. */
+export function cutSlowReader({ raw }: FastifyReply): void {
   raw.setTimeout(SLOW_READER_MS, () => raw.destroy())
 }
 

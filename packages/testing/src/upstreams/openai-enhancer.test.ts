@@ -87,7 +87,7 @@ describe('the OpenAI enhancer', () => {
       const sentBefore = emulator.requests.length
       const startedAt = performance.now()
       assert.deepEqual(await enhancer.enhance(REQUEST, never), await fallback.enhance(REQUEST, never))
-      assert.ok(performance.now() - startedAt < 1500)
+      assert.ok(performance.now() - startedAt < 4000)
       assert.equal(faults.length, 1)
       assert.ok(emulator.requests.length - sentBefore === 1)
     })

@@ -52,11 +52,11 @@ function silk(scene: Scene, colors: readonly string[], ribbon: number): void {
   const spread = createNoise(random, 2)
   const twist = createNoise(random, 1)
   const base = height * random.between(0.25, 0.75)
-  const lines = 44
+  const lines = 38
   const step = 26 * unit
   context.save()
   context.globalCompositeOperation = 'lighter'
-  context.lineWidth = 1.5 * unit
+  context.lineWidth = 1.6 * unit
   for (let line = 0; line < lines; line += 1) {
     const place = line / (lines - 1)
     const from = along(colors, 0.25 + place * 0.7)

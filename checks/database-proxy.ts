@@ -1,0 +1,96 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import path from 'node:path'
+
+export interface DatabaseProxy extends AsyncDisposable {
+  /** The same database, through the proxy. */
+  readonly url: string
+  /** How many statements have gone through. */
+  readonly statements: number
+  /** Breaks all connections and refuses new ones, as a server that is being restarted does. */
+  cut(): void
+  /** Lets new connections through again. */
+  mend(): void
+}
+
+/** Stands between a server and its PostgreSQL, so that a test can take it away from one server only. */
+export async function openDatabaseProxy(databaseUrl: string): Promise<DatabaseProxy> {
+  const target = new URL(databaseUrl)
+  const directory = target.searchParams.get('host')
+  const port = target.port === '' ? 5432 : Number(target.port)
+  const sockets = new Set<Socket>()
+  let isCut = false
+  let statements = 0
+
+  const server = createServer((client) => {
+    if (isCut) {
+      client.resetAndDestroy()
+      return
+    }
+    const upstream =
+      directory === null ? connect(port, target.hostname) : connect(path.join(directory, `.s.PGSQL.${port}`))
+    client.on('data', statementCounter(() => (statements += 1)))
+    for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
+      sockets.add(from)
+      from.on('error', () => to.destroy())
+      from.on('close', () => {
+        sockets.delete(from)
+        to.destroy()
+      })
+      from.pipe(to)
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  const url = new URL(databaseUrl)
+  url.searchParams.delete('host')
+  url.hostname = '127.0.0.1'
+  url.port = String(typeof address === 'object' ? address?.port : '')
+
+  const breakAll = () => {
+    for (const socket of sockets) {
+      socket.destroy()
+    }
+  }
+  return {
+    url: url.href,
+    get statements() {
+      return statements
+    },
+    cut() {
+      isCut = true
+      breakAll()
+    },
+    mend() {
+      isCut = false
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, 'close')
+      server.close()
+      breakAll()
+      await closed
+    },
+  }
+}
+
+/** Reads what a client sends: each message but the first has a type, then its length. Q is a query, E executes one. */
+function statementCounter(count: () => void): (chunk: Buffer) => void {
+  let rest = Buffer.alloc(0)
+  let isFirst = true
+  return (chunk) => {
+    rest = Buffer.concat([rest, chunk])
+    for (;;) {
+      const at = isFirst ? 0 : 1
+      const length = rest.length < at + 4 ? Number.POSITIVE_INFINITY : at + rest.readUInt32BE(at)
+      if (rest.length < length) {
+        return
+      }
+      if (!isFirst && 'QE'.includes(String.fromCharCode(rest[0] ?? 0))) {
+        count()
+      }
+      isFirst = false
+      rest = rest.subarray(length)
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { ProviderError } from '../provider.ts'
+import type { Gate } from './gate.ts'
+import { toDownloadError } from './network-error.ts'
+import { readTarget, type Target } from './target.ts'
+import { createVettedLookup } from './vetted-lookup.ts'
+
+export interface DownloadLimits {
+  /** From the first name lookup to the last byte, redirects included. */
+  readonly tryMs: number
+  /** To the headers of each answer. */
+  readonly firstByteMs: number
+  readonly maxBytes: number
+  readonly maxRedirects: number
+}
+
+export interface DownloadOptions {
+  readonly gate: Gate
+  readonly limits: DownloadLimits
+  readonly signal: AbortSignal
+}
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
+const PASSING_STATUSES = new Set([408, 425, 429])
+const MAX_HEADER_BYTES = 16 * 1024
+
+/** Everything that is sent besides Host. Many servers refuse requests without a User-Agent. */
+const HEADERS = {
+  accept: 'image/jpeg, image/png, image/webp',
+  'accept-encoding': 'identity',
+  'user-agent': 'Wombat (reference images)',
+}
+
+/** The bytes at a URL: one try. Throws ProviderError: bad_reference for good, transient for what may pass. */
+export async function download(text: string, options: DownloadOptions): Promise<Buffer> {
+  const { gate, limits } = options
+  const limit = AbortSignal.any([options.signal, AbortSignal.timeout(limits.tryMs)])
+  try {
+    let target = readTarget(text, gate)
+    for (let redirects = 0; redirects <= limits.maxRedirects; redirects += 1) {
+      const response = await open(target, { ...options, signal: limit })
+      try {
+        const next = readRedirect(response, target.url, gate)
+        if (next === undefined) {
+          return await readBody(response, limits.maxBytes)
+        }
+        target = next
+      } finally {
+        response.destroy()
+      }
+    }
+    throw new ProviderError('bad_reference', `more than ${limits.maxRedirects} redirects`)
+  } catch (error) {
+    if (limit.aborted) {
+      throw new ProviderError('transient', `not there within ${limits.tryMs} ms`, { cause: limit.reason })
+    }
+    throw toDownloadError(error)
+  }
+}
+
+/** Sends the request and answers when the headers are there. The caller destroys the answer. */
+async function open({ url, isTrusted }: Target, options: DownloadOptions): Promise<IncomingMessage> {
+  const settings = {
+    signal: options.signal,
+    headers: HEADERS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    ...(isTrusted ? {} : { lookup: createVettedLookup(options.gate) }),
+  }
+  // Agents of its own: the global ones keep connections, and may be told by the environment to use a proxy.
+  const request =
+    url.protocol === 'https:'
+      ? requestHttps(url, { ...settings, rejectUnauthorized: true, agent: new HttpsAgent({ keepAlive: false }) })
+      : requestHttp(url, { ...settings, agent: new HttpAgent({ keepAlive: false }) })
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+  // Stays to the end: what breaks after the headers is reported here and by the answer.
+  request.on('error', reject)
+  request.once('response', resolve)
+  const timer = setTimeout(() => {
+    request.destroy(new ProviderError('transient', `no answer within ${options.limits.firstByteMs} ms`))
+  }, options.limits.firstByteMs)
+  request.end()
+  try {
+    return await promise
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Undefined: the answer is no redirect. */
+function readRedirect(response: IncomingMessage, from: URL, gate: Gate): Target | undefined {
+  const { statusCode = 0, headers } = response
+  if (!REDIRECTS.has(statusCode)) {
+    return undefined
+  }
+  if (headers.location === undefined) {
+    throw new ProviderError('bad_reference', `answered ${statusCode} without a Location`)
+  }
+  // Node reads headers as Latin-1; servers that don't escape write UTF-8.
+  return readTarget(Buffer.from(headers.location, 'latin1').toString('utf8'), gate, from)
+}
+
+async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const { statusCode = 0, headers } = response
+  if (statusCode !== 200) {
+    const mayPass = statusCode >= 500 || PASSING_STATUSES.has(statusCode)
+    throw new ProviderError(mayPass ? 'transient' : 'bad_reference', `answered ${statusCode}`)
+  }
+  const encoding = headers['content-encoding'] ?? ''
+  if (!/^(identity)?$/i.test(encoding.trim())) {
+    throw new ProviderError('bad_reference', 'the answer is encoded')
+  }
+  if (Number(headers['content-length'] ?? 0) > maxBytes) {
+    throw new ProviderError('bad_reference', `larger than ${maxBytes} bytes`)
+  }
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  for await (const chunk of response) {
+    const part: Buffer = chunk
+    sizeBytes += part.length
+    if (sizeBytes > maxBytes) {
+      throw new ProviderError('bad_reference', `larger than ${maxBytes} bytes`)
+    }
+    chunks.push(part)
+  }
+  return Buffer.concat(chunks)
+}
