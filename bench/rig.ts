@@ -6,7 +6,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Database, openDatabase } from '@wombat/database'
 import { joinEmbeddedPostgres } from '@wombat/embedded'
-import type { ServerAnswer, ServerCommand, ServerUse } from './server-child.ts'
+import type { ServerAnswer, ServerCommand } from './server-child.ts'
 
 /** A durable PostgreSQL in a temporary directory, and the servers that are started against it. All of it goes at the end. */
 export interface Rig extends AsyncDisposable {
@@ -22,8 +22,8 @@ export interface Rig extends AsyncDisposable {
 export interface BenchedServer extends AsyncDisposable {
   readonly url: string
   readonly port: number
-  /** Memory after a full collection of garbage, and the processor time since the start. */
-  use(): Promise<ServerUse>
+  /** Asks the child; see server-child.ts. */
+  ask<Kind extends 'memory' | 'now'>(kind: Kind): Promise<Extract<ServerAnswer, { kind: Kind }>>
 }
 
 const CHILD = fileURLToPath(new URL('server-child.ts', import.meta.url))
@@ -99,9 +99,9 @@ async function startChild(
     return {
       url,
       port: Number(new URL(url).port),
-      async use() {
-        tell(child, 'use')
-        return (await answer(child, 'use')).use
+      async ask(kind) {
+        tell(child, kind)
+        return await answer(child, kind)
       },
       [Symbol.asyncDispose]: stop,
     }

@@ -6,16 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createLogger, readConfig } from '@wombat/engine'
 import { runWombat } from '@wombat/server'
 
-export type ServerCommand = 'stop' | 'use'
-
-export interface ServerUse {
-  readonly rssBytes: number
-  readonly cpuMs: number
-}
+export type ServerCommand = 'stop' | 'memory' | 'now'
 
 export type ServerAnswer =
   | { readonly kind: 'ready'; readonly url: string }
-  | { readonly kind: 'use'; readonly use: ServerUse }
+  /** Resident bytes after a full collection of garbage. */
+  | { readonly kind: 'memory'; readonly rssBytes: number }
+  /** Processor time since the start, and how many requests are held. */
+  | { readonly kind: 'now'; readonly cpuMs: number; readonly waiters: number }
 
 const config = readConfig(process.env)
 const log = await createLogger({ level: config.LOG_LEVEL, format: 'json' })
@@ -25,25 +23,30 @@ const running = await runWombat(config, {
   role: process.env.WOMBAT_BENCH_ROLE === 'all' ? 'all' : 'api',
   log,
 })
+const COMMANDS: Readonly<Record<ServerCommand, () => Promise<void>>> = { stop, memory: tellMemory, now: tellNow }
 process.on('message', (command: ServerCommand) => {
-  void (command === 'stop' ? stop() : tellUse())
+  void COMMANDS[command]()
 })
 process.on('disconnect', () => process.exit(1))
 send({ kind: 'ready', url: running.url ?? '' })
 
 async function stop() {
   await running.stop()
-  // Not process.exit from elsewhere: a CPU profile is written when the process ends by itself or in this way.
+  // In this way a CPU profile is written, and what a library left open does not matter.
   process.exit(0)
 }
 
-async function tellUse() {
-  for (let times = 0; times < 3; times += 1) {
+async function tellMemory() {
+  for (let times = 0; times < 4; times += 1) {
     globalThis.gc?.()
-    await sleep(50)
+    await sleep(100)
   }
+  send({ kind: 'memory', rssBytes: process.memoryUsage.rss() })
+}
+
+async function tellNow() {
   const { user, system } = process.cpuUsage()
-  send({ kind: 'use', use: { rssBytes: process.memoryUsage.rss(), cpuMs: (user + system) / 1000 } })
+  send({ kind: 'now', cpuMs: (user + system) / 1000, waiters: running.engine.waiters.size })
 }
 
 function send(answer: ServerAnswer) {

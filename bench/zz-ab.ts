@@ -21,7 +21,7 @@ for (const [name, dir] of trees) {
   const [d, ...flags] = dir.split(';')
   const child = fork(`${d}/bench/server-child.ts`, [], { execArgv: ['--expose-gc', ...flags.filter((f) => f.startsWith('-')), ...(process.env.PROF ? ['--cpu-prof', '--cpu-prof-dir=' + process.env.PROF + '/' + name] : [])], stdio: ['ignore', log, 'inherit', 'ipc'], env: { PATH: process.env.PATH ?? '', ...Object.fromEntries(flags.filter((f) => !f.startsWith('-')).map((f) => f.split(':'))), PORT: '0', SYNTHETIC: 'always', RATE_LIMIT_PER_MINUTE: '1000000', DATABASE_URL: rig.databaseUrl + '&application_name=' + name, DATA_DIR: rig.dataDir } })
   const [m] = (await once(child, 'message')) as [{ url: string }]
-  servers.push({ name, url: m.url, child, async use() { child.send('use'); const [u] = (await once(child, 'message')) as [{ use: { cpuMs: number } }]; return u.use } })
+  servers.push({ name, url: m.url, child, async use() { child.send('now'); const [u] = (await once(child, 'message')) as [{ cpuMs: number }]; return u } })
 }
 const keys = await makeAccounts(rig.database(), 200)
 writeFileSync(path.join(rig.dataDir, 'k200'), keys.join('\n') + '\n')

@@ -5,7 +5,10 @@ import { parseRaw, sendRaw } from './raw-http.ts'
 import { GENERATE } from './send.ts'
 import { startTestServer } from './server-fixture.ts'
 
-const server = await startTestServer({ role: 'api', env: { MODEL_ALIASES: 'my-model=nano-banana-2,gpt-image-1=standard' } })
+const server = await startTestServer({
+  role: 'api',
+  env: { MODEL_ALIASES: 'my-model=nano-banana-2,gpt-image-1=standard' },
+})
 after(() => server[Symbol.asyncDispose]())
 
 /** Each with what its answer must say in a header. */
@@ -19,24 +22,38 @@ const FORGIVEN: readonly (readonly [title: string, body: object, header: string,
   ['quality auto as fast', { quality: 'auto' }, 'x-effective-quality', 'fast'],
   ['quality standard as fast', { quality: 'standard' }, 'x-effective-quality', 'fast'],
   ['quality hd as high', { quality: 'hd' }, 'x-effective-quality', 'high'],
-  ['a quality of another model, at this one\'s price', { quality: 'turbo' }, 'x-ignored-params', 'quality'],
+  ["a quality of another model, at this one's price", { quality: 'turbo' }, 'x-ignored-params', 'quality'],
   ['a quality for a model that has none', { model: 'premium', quality: 'high' }, 'x-credits-charged', '5'],
   ['the alias ideogram-3', { model: 'ideogram-3' }, 'x-credits-charged', '3'],
   ['the alias ideogram-v3', { model: 'ideogram-v3' }, 'x-credits-charged', '3'],
   ['the alias nano-banana', { model: 'nano-banana' }, 'x-credits-charged', '5'],
   ['an alias of the operator', { model: 'my-model' }, 'x-credits-charged', '5'],
-  ['the operator\'s alias before ours', { model: 'gpt-image-1' }, 'x-credits-charged', '1'],
+  ["the operator's alias before ours", { model: 'gpt-image-1' }, 'x-credits-charged', '1'],
   ['empty referenceImages on any model', { model: 'standard', referenceImages: [] }, 'x-credits-charged', '1'],
   ['a size that is not listed', { size: '1792x1024' }, 'x-effective-size', '1792x1008'],
   ['the smallest size', { size: '64x64' }, 'x-effective-size', '1024x1024'],
   ['the largest size', { size: '4096x64', model: 'standard' }, 'x-effective-size', '1536x640'],
   ['a ratio that is not listed', { size: '3:4' }, 'x-effective-size', '1024x1536'],
-  ['preserveOriginal where it has no effect', { model: 'standard', preserveOriginal: true }, 'x-ignored-params', 'preserveOriginal'],
+  [
+    'preserveOriginal where it has no effect',
+    { model: 'standard', preserveOriginal: true },
+    'x-ignored-params',
+    'preserveOriginal',
+  ],
   ['fields of OpenAI', { background: 'auto', output_format: 'png' }, 'x-ignored-params', 'background, output_format'],
 ]
 
 function nulls(): object {
-  const fields = ['style', 'size', 'numImages', 'model', 'quality', 'referenceImages', 'enhancePrompt', 'preserveOriginal']
+  const fields = [
+    'style',
+    'size',
+    'numImages',
+    'model',
+    'quality',
+    'referenceImages',
+    'enhancePrompt',
+    'preserveOriginal',
+  ]
   return Object.fromEntries([...fields, 'generateAltText'].map((field) => [field, null]))
 }
 
@@ -50,7 +67,12 @@ describe('forgiven', () => {
   }
 
   test('JSON under any type of JSON, or without a Content-Type', async () => {
-    for (const type of ['application/json; charset=utf-8', 'APPLICATION/JSON', 'application/json;', 'application/ld+json']) {
+    for (const type of [
+      'application/json; charset=utf-8',
+      'APPLICATION/JSON',
+      'application/json;',
+      'application/ld+json',
+    ]) {
       assert.equal((await server.post({ prompt: 'cat' }, { headers: { 'content-type': type } })).status, 200, type)
     }
     const answer = await server.post(undefined, { rawBody: new TextEncoder().encode('{"prompt":"cat"}') })
@@ -66,14 +88,19 @@ describe('forgiven', () => {
   test('a key that comes twice: the last one counts', async () => {
     const rawBody = '{"prompt":"cat","numImages":9,"numImages":2,"prompt":"dog","generateAltText":true}'
     const answer = await server.post(undefined, { rawBody })
-    assert.deepEqual(answer.images.map(({ alt }) => alt), ['A photo of a dog', 'A photo of a dog'])
+    assert.deepEqual(
+      answer.images.map(({ alt }) => alt),
+      ['A photo of a dog', 'A photo of a dog'],
+    )
   })
 
   test('a prompt of 32,000 characters is taken whole, with white space around it trimmed', async () => {
     const prompt = `${'😀'.repeat(31_999)}x`
     const answer = await server.post({ prompt: `  ${prompt}\n`, style: 'none' })
     assert.equal(answer.status, 200)
-    const { finalPrompt } = (await server.get(`${answer.images[0]?.url.replace('.jpg', '.json')}`)).json as { finalPrompt: string }
+    const { finalPrompt } = (await server.get(`${answer.images[0]?.url.replace('.jpg', '.json')}`)).json as {
+      finalPrompt: string
+    }
     assert.equal(finalPrompt, prompt)
   })
 
@@ -116,7 +143,11 @@ const REFUSED: readonly (readonly [title: string, body: unknown, field: string])
   ['preserveOriginal 1', { prompt: 'cat', preserveOriginal: 1 }, 'preserveOriginal'],
   ['generateAltText "yes"', { prompt: 'cat', generateAltText: 'yes' }, 'generateAltText'],
   ['a reference with a user', { prompt: 'cat', referenceImages: ['https://u:p@example.com/'] }, 'referenceImages[0]'],
-  ['a second reference of another scheme', references('https://a.example/1', 'file:///etc/passwd'), 'referenceImages[1]'],
+  [
+    'a second reference of another scheme',
+    references('https://a.example/1', 'file:///etc/passwd'),
+    'referenceImages[1]',
+  ],
   ['a reference with NUL', references('https://a.example/\0'), 'referenceImages[0]'],
   ['a reference with half a character', references('https://a.example/\ud800'), 'referenceImages[0]'],
   ['a reference of 2049 characters', references(`https://a.example/${'x'.repeat(2031)}`), 'referenceImages[0]'],
@@ -159,7 +190,10 @@ describe('refused with 400, which names the field and what it takes', () => {
   test('all faults are in the details, the first one is the message', async () => {
     const { error } = await server.post({ size: 'x', style: 'y', prompt: '' })
     const issues = error.details?.issues as { field: string; message: string }[]
-    assert.deepEqual(issues.map(({ field }) => field), ['prompt', 'style', 'size'])
+    assert.deepEqual(
+      issues.map(({ field }) => field),
+      ['prompt', 'style', 'size'],
+    )
     assert.equal(error.error, issues[0]?.message)
   })
 })

@@ -90,7 +90,10 @@ test('500 POSTs at once of five accounts and many prices: every credit is accoun
     at: number % 3 === 0 ? second : server,
   }))
   const answers = await Promise.all(
-    sent.map(async ({ account, body, at }) => ({ account, answer: await at.post(body, { key: account?.apiKey ?? null }) })),
+    sent.map(async ({ account, body, at }) => ({
+      account,
+      answer: await at.post(body, { key: account?.apiKey ?? null }),
+    })),
   )
   const counts = countStatuses(answers.map(({ answer }) => answer))
   assert.deepEqual(Object.keys(counts), ['200', '400', '402'])
@@ -113,7 +116,9 @@ test('a fault in the transaction charges nothing, and not for those who came wit
     await client.query(`ALTER TABLE requests ADD CONSTRAINT trap CHECK (prompt <> 'a trap')`)
     try {
       const answers = await Promise.all(
-        Array.from({ length: 20 }, (_, number) => server.post({ prompt: number === 7 ? 'a trap' : 'cat' }, { key: apiKey })),
+        Array.from({ length: 20 }, (_, number) =>
+          server.post({ prompt: number === 7 ? 'a trap' : 'cat' }, { key: apiKey }),
+        ),
       )
       assert.deepEqual(countStatuses(answers), { 200: 19, 500: 1 })
     } finally {

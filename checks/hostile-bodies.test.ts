@@ -78,9 +78,14 @@ describe('X-Ignored-Params', () => {
   })
 
   test('names at most 20 fields, with at most 64 characters of each', async () => {
-    const fields = Object.fromEntries(Array.from({ length: 5000 }, (_, number) => [`${'n'.repeat(80)}${number}`, number]))
+    const fields = Object.fromEntries(
+      Array.from({ length: 5000 }, (_, number) => [`${'n'.repeat(80)}${number}`, number]),
+    )
     const header = (await ignored(fields)) ?? ''
-    assert.deepEqual(header.split(', '), Array.from({ length: 20 }, () => 'n'.repeat(64)))
+    assert.deepEqual(
+      header.split(', '),
+      Array.from({ length: 20 }, () => 'n'.repeat(64)),
+    )
   })
 })
 
@@ -111,7 +116,16 @@ describe('size', () => {
 })
 
 describe('type', () => {
-  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'text/json', 'jason', 'application/jsonp', 'application/json, text/plain', '']) {
+  for (const type of [
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'text/json',
+    'jason',
+    'application/jsonp',
+    'application/json, text/plain',
+    '',
+  ]) {
     test(`415 for ${type === '' ? 'an empty Content-Type' : type}`, async () => {
       const answer = await server.post({ prompt: 'cat' }, { headers: { 'content-type': type } })
       assert.deepEqual([answer.status, answer.error.code], [415, 'unsupported_media_type'])
@@ -161,12 +175,65 @@ function randomFrom(seed: number): () => number {
   }
 }
 
-const FIELDS = ['prompt', 'style', 'size', 'numImages', 'model', 'quality', 'referenceImages', 'enhancePrompt', 'preserveOriginal', 'generateAltText', '__proto__', 'x']
+const FIELDS = [
+  'prompt',
+  'style',
+  'size',
+  'numImages',
+  'model',
+  'quality',
+  'referenceImages',
+  'enhancePrompt',
+  'preserveOriginal',
+  'generateAltText',
+  '__proto__',
+  'x',
+]
 
 const VALUES: readonly unknown[] = [
-  ...[null, true, false, 0, 1, -1, 4, 2 ** 53, 1e308, 0.1, '', ' ', '0', '1', 'NaN', 'photo', 'none', 'high', 'standard'],
-  ...['cat', '\0', '\ud800', '\udc00\ud800', '\u202e', '😀'.repeat(20_000), 'x'.repeat(40_000), "'; DROP TABLE accounts; --"],
-  ...['${7*7}', '%s%n', '../../etc/passwd', '1024x1024', '1e3x1e3', '99999x1', '1:0', '-1:1', 'constructor', '__proto__'],
+  ...[
+    null,
+    true,
+    false,
+    0,
+    1,
+    -1,
+    4,
+    2 ** 53,
+    1e308,
+    0.1,
+    '',
+    ' ',
+    '0',
+    '1',
+    'NaN',
+    'photo',
+    'none',
+    'high',
+    'standard',
+  ],
+  ...[
+    'cat',
+    '\0',
+    '\ud800',
+    '\udc00\ud800',
+    '\u202e',
+    '😀'.repeat(20_000),
+    'x'.repeat(40_000),
+    "'; DROP TABLE accounts; --",
+  ],
+  ...[
+    '{{7*7}}',
+    '%s%n',
+    '../../etc/passwd',
+    '1024x1024',
+    '1e3x1e3',
+    '99999x1',
+    '1:0',
+    '-1:1',
+    'constructor',
+    '__proto__',
+  ],
   ...[[], {}, [[]], [null], ['https://a.example/'], Array.from({ length: 9999 }, () => 'https://a.example/')],
   ...[{ toString: 1 }, { length: 5 }, { prompt: 'cat' }, nested(2000), ['http://[::1]/', 'http://169.254.169.254/']],
 ]
@@ -181,7 +248,9 @@ function nested(depth: number): unknown {
 
 function hostileBody(chance: () => number): string | Uint8Array<ArrayBuffer> {
   const pick = <T>(items: readonly T[]): T | undefined => items[Math.floor(chance() * items.length)]
-  const fields = FIELDS.filter(() => chance() < 0.3).map((field) => `${JSON.stringify(field)}:${JSON.stringify(pick(VALUES))}`)
+  const fields = FIELDS.filter(() => chance() < 0.3).map(
+    (field) => `${JSON.stringify(field)}:${JSON.stringify(pick(VALUES))}`,
+  )
   const text = `{${[...(chance() < 0.6 ? ['"prompt":"cat"'] : []), ...fields].join(',')}}`
   const fate = chance()
   if (fate < 0.1) {

@@ -33,7 +33,11 @@ test('the body is the same when it means the same', async () => {
 test('the same key and another body: 409, and no charge', async () => {
   await server.post(BODY, withKey('conflict'))
   const balance = await server.balance()
-  for (const other of [{ ...BODY, prompt: 'dog' }, { ...BODY, numImages: 1 }, { ...BODY, quality: 'high' }]) {
+  for (const other of [
+    { ...BODY, prompt: 'dog' },
+    { ...BODY, numImages: 1 },
+    { ...BODY, quality: 'high' },
+  ]) {
     const answer = await server.post(other, withKey('conflict'))
     assert.deepEqual([answer.status, answer.error.code], [409, 'idempotency_conflict'])
   }

@@ -39,7 +39,10 @@ describe('order of checks: of two faults the first is named', () => {
     assert.equal((await server.post(CAT, { key: apiKey })).status, 200)
     assert.equal((await server.post(CAT, { key: apiKey })).status, 429)
     assert.ok(await revokeKey(server.db, keyId))
-    await until(async () => (await server.post(CAT, { key: apiKey })).status === 401, { timeoutMs: 2_000, what: 'a 401' })
+    await until(async () => (await server.post(CAT, { key: apiKey })).status === 401, {
+      timeoutMs: 3_000,
+      what: 'a 401',
+    })
   })
 
   test('429 comes before 400', async () => {
@@ -69,7 +72,8 @@ describe('order of checks: of two faults the first is named', () => {
 describe('answer', () => {
   test('it is compact JSON: url, then alt, and not a byte more', async () => {
     const { text } = await server.post({ ...CAT, numImages: 2, generateAltText: true })
-    const image = /\{"url":"http:\/\/127\.0\.0\.1:\d+\/api\/image\/v2-[0-9a-z]{9}-[0-9a-z]{9}\.jpg","alt":"A photo of a cat"\}/
+    const image =
+      /\{"url":"http:\/\/127\.0\.0\.1:\d+\/api\/image\/v2-[0-9a-z]{9}-[0-9a-z]{9}\.jpg","alt":"A photo of a cat"\}/
     assert.match(text, new RegExp(`^\\[${image.source},${image.source}\\]$`))
   })
 
@@ -157,14 +161,20 @@ describe('url', () => {
     })
     const first = await moved.post(CAT, { headers })
     assert.match(first.images[0]?.url ?? '', /^https:\/\/images\.example\.com\/wombat\/api\/image\/v2-/)
-    await using again = await startTestServer({ role: 'api', beside: server, env: { ...env, PUBLIC_URL: 'https://b.example' } })
+    await using again = await startTestServer({
+      role: 'api',
+      beside: server,
+      env: { ...env, PUBLIC_URL: 'https://b.example' },
+    })
     const second = await again.post(CAT, { headers })
     assert.equal(second.images[0]?.url, first.images[0]?.url.replace('images.example.com/wombat', 'b.example'))
   })
 
   test('it is random in every character', async () => {
     const urls = await Promise.all(
-      Array.from({ length: 25 }, async () => (await server.post({ ...CAT, numImages: 4 })).images.map(({ url }) => url)),
+      Array.from({ length: 25 }, async () =>
+        (await server.post({ ...CAT, numImages: 4 })).images.map(({ url }) => url),
+      ),
     )
     const names = urls.flat().map((url) => url.slice(url.indexOf('v2-') + 3, -4).replace('-', ''))
     for (let at = 0; at < 18; at += 1) {

@@ -44,7 +44,7 @@ export async function makeNow(engine: Engine, id: string): Promise<void> {
 export async function finishNow(engine: Engine, id: string, contentType: 'image/jpeg' | 'image/png'): Promise<void> {
   const claimed = await claimImage(engine.db, { imageId: id, owner: 'check', leaseSeconds: 30 })
   assert.ok(claimed !== undefined)
-  const { bytes, sha256 } = await encodeImage(await PICTURE, { ...SIDES, isOriginalPreserved: contentType === 'image/png' })
+  const { bytes, sha256 } = await PICTURES[contentType]
   const objectKey = `images/${id.slice(3, 5)}/${id}/${claimed.fence}.${contentType === 'image/png' ? 'png' : 'jpg'}`
   await engine.store.put(objectKey, bytes, contentType)
   const { fence } = claimed
@@ -52,8 +52,13 @@ export async function finishNow(engine: Engine, id: string, contentType: 'image/
   assert.ok(await makeReady(engine.db, ready))
 }
 
-const SIDES = { width: 640, height: 480 }
-const PICTURE = sharp({ create: { ...SIDES, channels: 3, background: '#a0522d' } }).png().toBuffer()
+const PICTURES = { 'image/jpeg': paint(false), 'image/png': paint(true) }
+
+async function paint(isOriginalPreserved: boolean) {
+  const sides = { width: 640, height: 480 }
+  const png = await sharp({ create: { ...sides, channels: 3, background: '#a0522d' } }).png().toBuffer()
+  return await encodeImage(png, { ...sides, isOriginalPreserved })
+}
 
 /** Decodes every pixel and answers what it was; throws when a byte is missing. */
 export async function decode(bytes: Uint8Array): Promise<{ format: string; width: number; height: number }> {

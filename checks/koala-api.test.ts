@@ -74,7 +74,17 @@ test('Parameters, prompt: a string, required', async () => {
 
 test('Parameters, style: each of the nine is taken, photo is the default, another word is 400', async () => {
   const prompts = new Map<string, unknown>()
-  for (const style of ['photo', 'illustration', 'watercolor', 'fantasy', 'anime', '3d', 'isometric', 'general', 'none']) {
+  for (const style of [
+    'photo',
+    'illustration',
+    'watercolor',
+    'fantasy',
+    'anime',
+    '3d',
+    'isometric',
+    'general',
+    'none',
+  ]) {
     prompts.set(style, await finalPromptOf({ style }))
   }
   assert.equal(await finalPromptOf({}), prompts.get('photo'))
@@ -171,7 +181,11 @@ test('Parameters, quality: fast by default for gpt-image-2, turbo for ideogram-3
 test('Parameters, referenceImages: URLs, at most 5, on gpt-image-2 and nano-banana-2', async () => {
   for (const model of ['gpt-image-2', 'nano-banana-2']) {
     assert.equal((await server.post({ prompt: 'cat', model, referenceImages: REFERENCES })).status, 200)
-    const six = await server.post({ prompt: 'cat', model, referenceImages: [...REFERENCES, 'https://example.com/6.jpg'] })
+    const six = await server.post({
+      prompt: 'cat',
+      model,
+      referenceImages: [...REFERENCES, 'https://example.com/6.jpg'],
+    })
     assert.equal(six.status, 400)
     assert.match(six.error.error, /^referenceImages /)
   }

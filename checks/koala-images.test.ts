@@ -13,21 +13,24 @@ after(() => server[Symbol.asyncDispose]())
 
 /** Runs code as a user would, with nothing changed but the host and the key. */
 async function runExample(code: string): Promise<string> {
-  const mine = code
-    .replaceAll('https://koala.sh', server.url)
-    .replaceAll('YOUR_API_KEY', server.apiKey)
+  const mine = code.replaceAll('https://koala.sh', server.url).replaceAll('YOUR_API_KEY', server.apiKey)
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', mine])
   return stdout
 }
 
 test('Example Request: answers what the Example Response shows', async () => {
-  const stdout = await runExample(`const response = await ${EXAMPLE_REQUEST}\nconsole.log(response.status, await response.text())`)
+  const stdout = await runExample(
+    `const response = await ${EXAMPLE_REQUEST}\nconsole.log(response.status, await response.text())`,
+  )
   const [, status, body = ''] = /^(\d+) (.*)\n$/.exec(stdout) ?? []
   assert.equal(status, '200')
   const images: unknown = JSON.parse(body)
   assert.ok(Array.isArray(images) && images.length === 1)
   assert.deepEqual(Object.keys(images[0]), ['url', 'alt'])
-  assert.match(body, /^\[\{"url":"http:\/\/127\.0\.0\.1:\d+\/api\/image\/v2-[0-9a-z]+-[0-9a-z]+\.jpg","alt":"A watercolor painting of a cat"\}\]$/)
+  assert.match(
+    body,
+    /^\[\{"url":"http:\/\/127\.0\.0\.1:\d+\/api\/image\/v2-[0-9a-z]+-[0-9a-z]+\.jpg","alt":"A watercolor painting of a cat"\}\]$/,
+  )
 })
 
 test('Complete Example: runs and prints two URLs with their alt texts', async () => {
@@ -61,10 +64,10 @@ test('Parameters, size: gpt-image-2 makes its native size and another model the 
     const [image] = (await server.post({ prompt: 'cat', ...body })).images
     return readPicture((await server.get(image?.url ?? '')).bytes).size
   }
-  assert.deepEqual(
-    await Promise.all([sizeOf({ size: '832x1216' }), sizeOf({ size: '832x1216', model: 'standard' })]),
-    ['1024x1536', '832x1216'],
-  )
+  assert.deepEqual(await Promise.all([sizeOf({ size: '832x1216' }), sizeOf({ size: '832x1216', model: 'standard' })]), [
+    '1024x1536',
+    '832x1216',
+  ])
 })
 
 test('Parameters, preserveOriginal: a PNG under a .jpg URL for gpt-image-2, ignored for others', async () => {

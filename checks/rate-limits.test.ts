@@ -24,7 +24,10 @@ describe('POSTs', async () => {
     const { apiKey } = await server.createAccount()
     const answers = await repeat(4, () => server.post(CAT, { key: apiKey }))
     assert.deepEqual(statusesOf(answers), [200, 200, 200, 429])
-    assert.deepEqual(answers.map(({ headers }) => headers.get('ratelimit-remaining')), ['2', '1', '0', '0'])
+    assert.deepEqual(
+      answers.map(({ headers }) => headers.get('ratelimit-remaining')),
+      ['2', '1', '0', '0'],
+    )
     for (const { headers } of answers) {
       assert.equal(headers.get('ratelimit-limit'), '3')
       const reset = Number(headers.get('ratelimit-reset'))
@@ -55,14 +58,20 @@ describe('POSTs', async () => {
     const low = await server.createAccount({ rateLimitPerMinute: 1 })
     assert.deepEqual(statusesOf(await repeat(2, () => server.post(CAT, { key: low.apiKey }))), [200, 429])
     const high = await server.createAccount({ rateLimitPerMinute: 5 })
-    assert.deepEqual(statusesOf(await repeat(6, () => server.post(CAT, { key: high.apiKey }))), [200, 200, 200, 200, 200, 429])
+    assert.deepEqual(
+      statusesOf(await repeat(6, () => server.post(CAT, { key: high.apiKey }))),
+      [200, 200, 200, 200, 200, 429],
+    )
   })
 
   test('a key may have a limit of its own, which wins over the default', async () => {
     const low = await server.createAccount({ keyRateLimitPerMinute: 2 })
     assert.deepEqual(statusesOf(await repeat(3, () => server.post(CAT, { key: low.apiKey }))), [200, 200, 429])
     const high = await server.createAccount({ keyRateLimitPerMinute: 4 })
-    assert.deepEqual(statusesOf(await repeat(5, () => server.post(CAT, { key: high.apiKey }))), [200, 200, 200, 200, 429])
+    assert.deepEqual(
+      statusesOf(await repeat(5, () => server.post(CAT, { key: high.apiKey }))),
+      [200, 200, 200, 200, 429],
+    )
   })
 
   test('ten POSTs at the same moment do not slip past it', async () => {
@@ -100,7 +109,12 @@ describe('failed authentications', async () => {
   })
 
   test('keys of any shape count, and none at all', async () => {
-    const statuses = [await fail('192.0.2.2', null), await fail('192.0.2.2', 'x'), await fail('192.0.2.2'), await fail('192.0.2.2', null)]
+    const statuses = [
+      await fail('192.0.2.2', null),
+      await fail('192.0.2.2', 'x'),
+      await fail('192.0.2.2'),
+      await fail('192.0.2.2', null),
+    ]
     assert.deepEqual(statusesOf(statuses), [401, 401, 401, 429])
   })
 
@@ -113,7 +127,11 @@ describe('failed authentications', async () => {
   })
 
   test('all of an IPv6 network of 64 bits is one address', async () => {
-    const answers = [await fail('2001:db8:1:2::1'), await fail('2001:db8:1:2:ffff::'), await fail('2001:db8:1:2:3:4:5:6')]
+    const answers = [
+      await fail('2001:db8:1:2::1'),
+      await fail('2001:db8:1:2:ffff::'),
+      await fail('2001:db8:1:2:3:4:5:6'),
+    ]
     assert.deepEqual(statusesOf(answers), [401, 401, 401])
     assert.equal((await fail('2001:0db8:0001:0002::9')).status, 429)
     assert.equal((await fail('2001:db8:1:3::1')).status, 401)

@@ -1,7 +1,10 @@
 import { connect } from 'node:net'
 
 /** Writes bytes to a server as they are and reads until it closes the connection. For what fetch would never send. */
-export async function sendRaw(origin: string, parts: string | Uint8Array | readonly (string | Uint8Array)[]): Promise<string> {
+export async function sendRaw(
+  origin: string,
+  parts: string | Uint8Array | readonly (string | Uint8Array)[],
+): Promise<string> {
   const { hostname, port } = new URL(origin)
   const socket = connect({ host: hostname, port: Number(port) })
   const { promise, resolve } = Promise.withResolvers<void>()

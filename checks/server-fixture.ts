@@ -18,7 +18,12 @@ export interface StartOptions {
   /** `all` unless given. */
   readonly role?: Role
   /** Another server whose database, data directory and API key this one shares. That one must be stopped last. */
-  readonly beside?: { readonly databaseUrl: string; readonly dataDir: string; readonly accountId: string; readonly apiKey: string }
+  readonly beside?: {
+    readonly databaseUrl: string
+    readonly dataDir: string
+    readonly accountId: string
+    readonly apiKey: string
+  }
 }
 
 export interface NewAccount {
@@ -174,7 +179,12 @@ function pickFirst({ beside }: StartOptions): { accountId?: string; apiKey?: str
 async function openHome({ beside }: StartOptions) {
   if (beside !== undefined) {
     const { databaseUrl, dataDir } = beside
-    return { databaseUrl, dataDir, move: () => ({ databaseUrl, dataDir, close: async () => {} }), [Symbol.asyncDispose]: async () => {} }
+    return {
+      databaseUrl,
+      dataDir,
+      move: () => ({ databaseUrl, dataDir, close: async () => {} }),
+      [Symbol.asyncDispose]: async () => {},
+    }
   }
   await using stack = new AsyncDisposableStack()
   const { url: databaseUrl } = stack.use(await createTestDatabase())
@@ -240,7 +250,10 @@ async function launchProcess(
   { role, onOutput }: { role: Role; onOutput: (text: string) => void },
 ): Promise<Life> {
   // Its input is ours: it ends when this process does, however that happens.
-  const child = spawn(process.execPath, [SERVE, role], { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env.PATH, ...env } })
+  const child = spawn(process.execPath, [SERVE, role], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { PATH: process.env.PATH, ...env },
+  })
   let errors = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text

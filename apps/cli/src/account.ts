@@ -3,7 +3,7 @@ import type { Account, AccountSummary } from '@wombat/engine'
 import { id, integer, label, noSuchAccount, takeAccount } from './arguments.ts'
 import { addCommand, addGroup } from './command.ts'
 import { count, credits, sheet, table, time } from './format.ts'
-import { keyTable, toKeyJson } from './key.ts'
+import { activeKeys, toKeyJson } from './key.ts'
 import { type Desk, onDatabase } from './on-database.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
@@ -93,7 +93,7 @@ async function show({ db, engine }: Desk, accountId: string): Promise<Outcome> {
   const { account, keys } = found
   return {
     json: { ...toAccountJson(account), keys: keys.map(toKeyJson) },
-    text: `${accountSheet(account)}\n\n${keyTable(keys)}`,
+    text: `${accountSheet(account)}\n\n${activeKeys(keys)}`,
   }
 }
 

@@ -40,7 +40,11 @@ export function count(value: number): string {
 
 /** "1 credit", "1,000 credits". */
 export function credits(value: number): string {
-  return `${count(value)} ${Math.abs(value) === 1 ? 'credit' : 'credits'}`
+  return plural(value, 'credit', 'credits')
+}
+
+export function plural(value: number, one: string, many: string): string {
+  return `${count(value)} ${Math.abs(value) === 1 ? one : many}`
 }
 
 /** In the operator's own time zone, to the second. */

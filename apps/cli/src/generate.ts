@@ -99,7 +99,7 @@ function explain(error: WombatError, session: Session): CliError {
     case 'insufficient_credits':
       return new CliError('refused', `${message}: \`wombat credit grant ACCOUNT CREDITS\` gives more`, options)
     default:
-      return new CliError(KINDS[error.status] ?? 'failed', `${message}${error.requestId === undefined ? '' : ` (request ${error.requestId})`}`, options)
+      return new CliError(KINDS[error.status] ?? 'failed', `${message}${error.status < 500 ? '' : ` (request ${error.requestId ?? 'unknown'})`}`, options)
   }
 }
 

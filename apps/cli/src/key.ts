@@ -29,9 +29,10 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
 
   addCommand(group, 'list [account]', 'its keys, by their last four characters')
     .option('--account <id>', 'whose keys', id)
-    .action((placed: string | undefined, options: { account?: string }) => {
+    .option('--all', 'also those that are revoked or have expired')
+    .action((placed: string | undefined, options: { account?: string; all?: true }) => {
       const accountId = takeAccount(placed, options)
-      return onDatabase(terminal, 'key list', (desk) => list(desk, accountId))
+      return onDatabase(terminal, 'key list', (desk) => list(desk, accountId, options.all === true))
     })
 
   addCommand(group, 'revoke [key]', 'refuse it from now on, for ever')
@@ -59,12 +60,12 @@ async function create({ db, engine }: Desk, accountId: string, options: CreateOp
   }
 }
 
-async function list({ db, engine }: Desk, accountId: string): Promise<Outcome> {
+async function list({ db, engine }: Desk, accountId: string, isAll: boolean): Promise<Outcome> {
   const found = await engine.showAccount(db, accountId)
   if (found === undefined) {
     throw noSuchAccount(accountId)
   }
-  return { json: { accountId, keys: found.keys.map(toKeyJson) }, text: keyTable(found.keys) }
+  return { json: { accountId, keys: found.keys.map(toKeyJson) }, text: isAll ? keyTable(found.keys) : activeKeys(found.keys) }
 }
 
 async function revoke({ db, engine }: Desk, keyId: string): Promise<Outcome> {
@@ -74,9 +75,17 @@ async function revoke({ db, engine }: Desk, keyId: string): Promise<Outcome> {
   return { json: { keyId, revoked: true }, text: `The key ${keyId} is revoked.` }
 }
 
-export function keyTable(keys: readonly ApiKeySummary[]): string {
+/** Every `wombat generate` leaves a revoked one, which nobody wants to see every time. */
+export function activeKeys(keys: readonly ApiKeySummary[]): string {
+  const active = keys.filter((key) => stateOf(key) === 'active')
+  const others = keys.length - active.length
+  const rest = others === 0 ? '' : `\n\n${others} more revoked or expired: \`wombat key list --all\` shows them.`
+  return `${keyTable(active)}${rest}`
+}
+
+function keyTable(keys: readonly ApiKeySummary[]): string {
   if (keys.length === 0) {
-    return 'It has no key. `wombat key create ACCOUNT` makes one.'
+    return 'It has no active key. `wombat key create ACCOUNT` makes one.'
   }
   const rows = keys.map((key) => [
     key.keyId,

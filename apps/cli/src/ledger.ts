@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { id, integer, noSuchAccount, takeAccount } from './arguments.ts'
 import { addCommand, addGroup } from './command.ts'
-import { count, credits, table, time } from './format.ts'
+import { count, credits, plural, table, time } from './format.ts'
 import { type Desk, onDatabase } from './on-database.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
@@ -23,7 +23,7 @@ export function addLedgerCommands(program: Command, terminal: Terminal): void {
 
 async function verify({ db, engine }: Desk): Promise<Outcome> {
   const { faults, ...counts } = await engine.verifyLedger(db)
-  const checked = `${count(counts.accounts)} accounts with ${credits(counts.credits)}, ${count(counts.entries)} entries, ${count(counts.images)} images`
+  const checked = `${plural(counts.accounts, 'account', 'accounts')} with ${credits(counts.credits)}, ${plural(counts.entries, 'entry', 'entries')}, ${plural(counts.images, 'image', 'images')}`
   const json = { ok: faults.length === 0, ...counts, faults }
   if (faults.length === 0) {
     return { json, text: `The ledger adds up: ${checked}.` }

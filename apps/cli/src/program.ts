@@ -23,6 +23,7 @@ export function createProgram(terminal: Terminal): Command {
     .description('A self-hosted server that answers the KoalaImages API.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
     .addHelpText('after', EPILOGUE)
     .showSuggestionAfterError(true)
     .exitOverride()

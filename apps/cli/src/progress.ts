@@ -9,7 +9,7 @@ const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 const FRAME_MS = 80
 const ERASE_LINE = '\r\u001b[2K'
 
-/** On standard error; disposing takes the spinner away. */
+/** On standard error; disposing takes the spinner away, and may be done twice. */
 export function openProgress({ isSilent }: { isSilent: boolean }): Progress {
   if (isSilent) {
     return { show: () => {}, [Symbol.dispose]: () => {} }
@@ -22,9 +22,10 @@ function openSpinner(): Progress {
   const startedMs = performance.now()
   let text = ''
   let frame = 0
+  let isOver = false
   function draw() {
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
-    const width = Math.max(10, (process.stderr.columns ?? 80) - seconds.length - 8)
+    const width = Math.max(10, (process.stderr.columns || 80) - seconds.length - 8)
     process.stderr.write(`${ERASE_LINE}${paint('cyan', FRAMES[frame % FRAMES.length] ?? '')} ${text.slice(0, width)} ${paint('dim', `${seconds} s`)}`)
     frame += 1
   }
@@ -35,8 +36,11 @@ function openSpinner(): Progress {
       draw()
     },
     [Symbol.dispose]() {
-      clearInterval(timer)
-      process.stderr.write(ERASE_LINE)
+      if (!isOver) {
+        isOver = true
+        clearInterval(timer)
+        process.stderr.write(ERASE_LINE)
+      }
     },
   }
 }

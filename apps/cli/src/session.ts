@@ -1,6 +1,6 @@
 import type { Config, Database } from '@wombat/engine'
 import { CliError } from './errors.ts'
-import { findRunningServer } from './server-url.ts'
+import { findRunningServer, publicUrl } from './server-url.ts'
 import type { Settings } from './settings.ts'
 
 /** A server to ask for images and a key that it takes, for the time of one command. */
@@ -51,7 +51,7 @@ async function openOwnServer(settings: Settings, { apiKey, accountId, stop }: Se
   const { runWombat } = await loading
   stop.throwIfAborted()
   const running = await runWombat(
-    { ...settings.config, HOST: '127.0.0.1', PORT: 0, PUBLIC_URL: undefined },
+    { ...settings.config, HOST: '127.0.0.1', PORT: 0, PUBLIC_URL: publicUrl(settings.config) },
     { databaseUrl: server.url, dataDir: settings.dataDir, role: 'all', log: createErrorLogger({ level: quieter(settings.config) }) },
   )
   stack.defer(() => running.stop())

@@ -56,12 +56,13 @@ async function runUntil(stop: AbortSignal, { terminal, settings, role, log }: St
     const loading = import('@wombat/server')
     const { assertReachable, makeDataDir, openServer } = await import('./connect.ts')
     await makeDataDir(settings.dataDir)
+    stop.throwIfAborted()
     await using server = await openServer(settings, `start ${role}`)
     const { runWombat } = await loading
+    stop.throwIfAborted()
     if (config.DATABASE_URL !== undefined) {
       await assertReachable(server)
     }
-    stop.throwIfAborted()
     const running = await runWombat(config, { databaseUrl: server.url, dataDir: settings.dataDir, role, log })
     try {
       if (!stop.aborted) {

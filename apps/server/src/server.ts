@@ -7,8 +7,8 @@ import { registerClosing } from './plugins/closing.ts'
 import { answerClientError, answerFrameworkError, registerErrors } from './plugins/errors.ts'
 import { createLimiters } from './plugins/limiters.ts'
 import { registerHealth } from './routes/health.ts'
-import { registerImageGeneration } from './routes/image-generation.ts'
 import { registerImage } from './routes/image.ts'
+import { registerImageGeneration } from './routes/image-generation.ts'
 import { registerIndex } from './routes/index-page.ts'
 
 export interface RunningServer {

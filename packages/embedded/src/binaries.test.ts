@@ -44,7 +44,7 @@ test('binaries that another user cannot reach are copied beside the data', needs
   assert.deepEqual(await readdir(place.dataDir), ['postgres-bin-18.4.0-beta.17'])
 })
 
-test('where neither binaries nor data can be reached the error names the directory and the way out', needsRoot, async () => {
+test('where neither binaries nor data can be reached the error says what to do', needsRoot, async () => {
   await using place = await makePlace()
   const hidden = path.join(place.dir, 'hidden')
   const dataDir = path.join(hidden, 'data')
@@ -52,14 +52,17 @@ test('where neither binaries nor data can be reached the error names the directo
   await chmod(hidden, 0o700)
   const nativeDir = await copyPackage(hidden)
   const user = await chooseServerUser(path.join(dataDir, 'postgres'))
-  await assert.rejects(prepareBinaries({ dataDir, user, nativePackage: { version: '18.4', nativeDir } }), (error: Error) => {
-    assert.match(error.message, /may not enter \S+\/hidden on the way/)
-    assert.match(error.message, /`chmod o\+x \S+\/hidden`.*normal user.*DATABASE_URL/)
-    return true
-  })
+  await assert.rejects(
+    prepareBinaries({ dataDir, user, nativePackage: { version: '18.4', nativeDir } }),
+    (error: Error) => {
+      assert.match(error.message, /may not enter \S+\/hidden on the way/)
+      assert.match(error.message, /`chmod o\+x \S+\/hidden`.*normal user.*DATABASE_URL/)
+      return true
+    },
+  )
 })
 
-test('root runs the server as the owner of the cluster that is there, else as postgres or nobody', needsRoot, async () => {
+test('root runs the server as the owner of the cluster, else as postgres or nobody', needsRoot, async () => {
   await using place = await makePlace()
   const clusterDir = path.join(place.dataDir, 'postgres')
   assert.match((await chooseServerUser(clusterDir)).name, /^(postgres|nobody)$/)

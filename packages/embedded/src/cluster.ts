@@ -99,7 +99,12 @@ const THROW_AWAY_SETTINGS = {
 function initdbArguments(directory: string, durable: boolean): string[] {
   return [
     ...['-D', directory, '-U', ROLE, '--auth-local=trust', '--auth-host=reject', '--encoding=UTF8', '--locale=C'],
-    ...['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions', ...(durable ? [] : ['--no-sync'])],
+    ...[
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
+      '--no-instructions',
+      ...(durable ? [] : ['--no-sync']),
+    ],
   ]
 }
 

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { appendFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
-import { answers, countUsers, isThere, joinInProcess, makeDataDir, type Place, readPostmasterPid } from './cluster.fixture.ts'
+import {
+  answers,
+  countUsers,
+  isThere,
+  joinInProcess,
+  makeDataDir,
+  type Place,
+  readPostmasterPid,
+} from './cluster.fixture.ts'
 import { joinEmbeddedPostgres } from './embedded-postgres.ts'
 import { countRows } from './sql.ts'
 
@@ -102,7 +110,10 @@ test('the data directory of another major version is refused with a way out', as
   const postgres = await joinEmbeddedPostgres({ dataDir, purpose, durable: false })
   await postgres.leave()
   await writeFile(path.join(clusterDir, 'PG_VERSION'), '17\n')
-  await assert.rejects(joinEmbeddedPostgres({ dataDir, purpose }), /made by PostgreSQL 17.*brings PostgreSQL 18.*DATABASE_URL/)
+  await assert.rejects(
+    joinEmbeddedPostgres({ dataDir, purpose }),
+    /made by PostgreSQL 17.*brings PostgreSQL 18.*DATABASE_URL/,
+  )
 })
 
 test('a server that does not start says why', async () => {

@@ -13,9 +13,9 @@ const SQLITE_BUSY = 5
  */
 export async function acquireMutex(path: string, options: { timeoutMs: number }): Promise<Disposable> {
   const deadline = performance.now() + options.timeoutMs
-  const db = new DatabaseSync(path, { timeout: 0 })
+  const db = open(path)
   try {
-    while (!tryLock(db)) {
+    while (!tryLock(db, path)) {
       if (performance.now() > deadline) {
         throw new Error(
           `Another process has held ${path} for ${options.timeoutMs / 1000} s: it starts or stops PostgreSQL there, or hangs.`,
@@ -32,7 +32,15 @@ export async function acquireMutex(path: string, options: { timeoutMs: number })
   }
 }
 
-function tryLock(db: DatabaseSync): boolean {
+function open(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: 0 })
+  } catch (error) {
+    throw unusable(path, error)
+  }
+}
+
+function tryLock(db: DatabaseSync, path: string): boolean {
   try {
     db.exec('BEGIN EXCLUSIVE')
     return true
@@ -40,6 +48,11 @@ function tryLock(db: DatabaseSync): boolean {
     if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) {
       return false
     }
-    throw error
+    throw unusable(path, error)
   }
+}
+
+function unusable(path: string, cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new Error(`${path} cannot be locked (${reason}): does its directory belong to another user?`, { cause })
 }

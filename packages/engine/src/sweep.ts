@@ -1,5 +1,5 @@
 import type { ErrorCode } from '@wombat/contract'
-import { type DueImage, dueGarbage, findDue, findExpiredLeases, forgetGarbage } from '@wombat/images'
+import { type DueImage, dueGarbage, findDue, findExpiredLeases, forgetGarbage, removeOldIdempotencyKeys } from '@wombat/images'
 import { failImage } from '@wombat/ledger'
 import type { Engine } from './engine.ts'
 import { isDeadProcess } from './process-identity.ts'
@@ -7,6 +7,8 @@ import { repeat } from './repeat.ts'
 
 const SWEEP_INTERVAL_MS = 1_000
 const GARBAGE_INTERVAL_MS = 60_000
+const TIDY_INTERVAL_MS = 3_600_000
+const IDEMPOTENCY_BATCH = 5_000
 /** How long an announced image may stay unclaimed before it is announced again. */
 const AGAIN_SECONDS = 60
 const MOST_AT_ONCE = 200
@@ -20,9 +22,10 @@ const LANE_IS_FULL = 500
 export function startSweep(engine: Engine): { stop(): Promise<void> } {
   const sweep = repeat(() => sweepOnce(engine), { everyMs: SWEEP_INTERVAL_MS, name: 'sweep', log: engine.log })
   const garbage = repeat(() => removeGarbage(engine), { everyMs: GARBAGE_INTERVAL_MS, name: 'garbage', log: engine.log })
+  const tidy = repeat(() => tidyUp(engine), { everyMs: TIDY_INTERVAL_MS, name: 'tidy', log: engine.log })
   return {
     async stop() {
-      await Promise.all([sweep.stop(), garbage.stop()])
+      await Promise.all([sweep.stop(), garbage.stop(), tidy.stop()])
     },
   }
 }
@@ -67,5 +70,13 @@ async function removeGarbage(engine: Engine): Promise<void> {
   for (const objectKey of await dueGarbage(engine.db, MOST_AT_ONCE)) {
     await engine.store.remove(objectKey)
     await forgetGarbage(engine.db, objectKey)
+  }
+}
+
+/** What only has to be gone some day: unfinished files, and idempotency keys that count no more. */
+async function tidyUp(engine: Engine): Promise<void> {
+  await engine.store.tidy()
+  while (!engine.isStopping && (await removeOldIdempotencyKeys(engine.db, IDEMPOTENCY_BATCH)) === IDEMPOTENCY_BATCH) {
+    // Small batches, so that no statement holds the table for long.
   }
 }

@@ -26,4 +26,5 @@ export {
   type ImageStatusRow,
   findImageStatus,
   listImages,
+  removeOldIdempotencyKeys,
 } from './rows.ts'

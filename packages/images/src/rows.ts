@@ -112,3 +112,15 @@ const FIND_REPLAY: Statement = {
 export async function findReplay(db: Database, accountId: string, keyHash: string): Promise<boolean> {
   return (await db.run(FIND_REPLAY, [accountId, keyHash])).length > 0
 }
+
+const REMOVE_OLD_KEYS: Statement = {
+  name: 'remove-old-idempotency-keys',
+  text: `DELETE FROM idempotency_keys WHERE (account_id, key_hash) IN (
+           SELECT account_id, key_hash FROM idempotency_keys WHERE created_at < now() - interval '24 hours' LIMIT $1)
+         RETURNING request_id`,
+}
+
+/** Removes a batch of keys that count no more; answers how many. */
+export async function removeOldIdempotencyKeys(db: Database, limit: number): Promise<number> {
+  return (await db.run(REMOVE_OLD_KEYS, [limit])).length
+}

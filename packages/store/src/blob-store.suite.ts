@@ -33,7 +33,10 @@ function describeWhole(store: () => BlobStore): void {
 
   it('keeps empty objects and every value of a byte', async () => {
     await using empty = await put(store(), new Uint8Array())
-    await using all = await put(store(), Uint8Array.from({ length: 256 }, (_, index) => index))
+    await using all = await put(
+      store(),
+      Uint8Array.from({ length: 256 }, (_, index) => index),
+    )
     assert.equal((await store().read(empty.key))?.length, 0)
     assert.deepEqual([...((await store().read(all.key)) ?? [])], [...Array(256).keys()])
   })

@@ -18,6 +18,8 @@ export interface BlobStore {
   open(key: string, options?: { range?: ByteRange; signal?: AbortSignal }): Promise<Readable | undefined>
   /** Succeeds when the object is gone, whether it was there or not. */
   remove(key: string): Promise<void>
+  /** Removes what killed writers left behind. Worth a call now and then, from any process. */
+  tidy(): Promise<void>
   /** Writes, reads and removes a small object; throws with the reason when that fails. */
   check(): Promise<void>
 }

@@ -50,7 +50,9 @@ describe('FsStore', () => {
     await using fixture = await makeDirectory()
     const file = path.join(fixture.dir, 'file')
     await writeFile(file, 'not a directory')
-    await assert.rejects(new FsStore(file).check(), { message: /Images cannot be kept on disk .*file: (ENOTDIR|EEXIST)/ })
+    await assert.rejects(new FsStore(file).check(), {
+      message: /Images cannot be kept on disk .*file: (ENOTDIR|EEXIST)/,
+    })
   })
 
   it('removes the temporary file when the object cannot take its name', async () => {

@@ -1,5 +1,5 @@
-import type { AuthenticatedKey, Engine } from '@wombat/engine'
 import { ApiError, isApiKeyShape } from '@wombat/contract'
+import type { AuthenticatedKey, Engine } from '@wombat/engine'
 import type { FastifyRequest } from 'fastify'
 import type { Limiters } from './limiters.ts'
 

@@ -25,7 +25,9 @@ function checkType(request: FastifyRequest, body: Buffer, done: (error: Error | 
     done(null, body)
     return
   }
-  done(new ApiError('unsupported_media_type', 'Send the body as JSON, with the header "Content-Type: application/json".'))
+  done(
+    new ApiError('unsupported_media_type', 'Send the body as JSON, with the header "Content-Type: application/json".'),
+  )
 }
 
 /** The value of a JSON body. Of a key that comes twice the last one counts, as JSON.parse has it. */

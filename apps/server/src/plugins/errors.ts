@@ -31,9 +31,15 @@ export function registerErrors(app: FastifyInstance, engine: Engine): void {
     // At an address that is none, nothing else that may be wrong with the request matters.
     const known = request.is404 ? nothingHere(request) : toApiError(error)
     if (known === undefined) {
-      engine.log.error({ requestId: request.id, route: request.routeOptions.url, err: describeError(error) }, 'request failed')
+      engine.log.error(
+        { requestId: request.id, route: request.routeOptions.url, err: describeError(error) },
+        'request failed',
+      )
     }
-    sendError(reply, known ?? new ApiError('internal_error', 'Something went wrong on this server. Nothing was charged.'))
+    sendError(
+      reply,
+      known ?? new ApiError('internal_error', 'Something went wrong on this server. Nothing was charged.'),
+    )
   })
   app.setNotFoundHandler((request, reply) => {
     sendError(reply, nothingHere(request))

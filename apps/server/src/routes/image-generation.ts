@@ -49,7 +49,8 @@ function setHeaders(reply: FastifyReply, answer: RequestAnswer): void {
     'content-type': 'application/json; charset=utf-8',
     'cache-control': 'no-store',
     'access-control-allow-origin': '*',
-    'access-control-expose-headers': 'X-Request-Id, X-Credits-Charged, X-Credits-Remaining, X-Effective-Size, X-Effective-Quality, X-Ignored-Params, X-Provider',
+    'access-control-expose-headers':
+      'X-Request-Id, X-Credits-Charged, X-Credits-Remaining, X-Effective-Size, X-Effective-Quality, X-Ignored-Params, X-Provider',
     'x-credits-charged': answer.creditsCharged,
     'x-credits-remaining': answer.creditsRemaining,
     'x-effective-size': answer.size,

@@ -143,4 +143,3 @@ function goneSignal(reply: FastifyReply): AbortSignal {
   reply.raw.once('close', () => gone.abort())
   return gone.signal
 }
-

@@ -5,7 +5,8 @@ import { cutSlowReader } from './send-image.ts'
 
 /** SOI and a JFIF header of version 1.01 without density: what every JPEG may begin with. */
 const JPEG_BEGIN = Buffer.from([
-  0xff, 0xd8, 0xff, 0xe0, 0x00, 0x10, 0x4a, 0x46, 0x49, 0x46, 0x00, 0x01, 0x01, 0x00, 0x00, 0x01, 0x00, 0x01, 0x00, 0x00,
+  0xff, 0xd8, 0xff, 0xe0, 0x00, 0x10, 0x4a, 0x46, 0x49, 0x46, 0x00, 0x01, 0x01, 0x00, 0x00, 0x01, 0x00, 0x01, 0x00,
+  0x00,
 ])
 /** A comment without text. Bare FF fill bytes would be shorter, but some readers refuse them. */
 const EMPTY_COMMENT = Buffer.from([0xff, 0xfe, 0x00, 0x02])
@@ -19,7 +20,12 @@ const MOST_FAULTS_IN_A_ROW = 300
  * wait. When it fails after all, the connection is reset: a plain close reaches a client behind nginx as a complete
  * picture of a few bytes.
  */
-export async function keepAlive(engine: Engine, reply: FastifyReply, imageId: string, gone: AbortSignal): Promise<FastifyReply> {
+export async function keepAlive(
+  engine: Engine,
+  reply: FastifyReply,
+  imageId: string,
+  gone: AbortSignal,
+): Promise<FastifyReply> {
   reply.hijack()
   const { raw } = reply
   raw.writeHead(200, {
