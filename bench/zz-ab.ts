@@ -62,6 +62,6 @@ for (let r = 0; r <= rounds; r++) {
     await measure('pgbench hot', undefined, pgb(1, 4), r === 0)
   }
 }
-for (const [name, t] of sums) console.log(name.padEnd(14), Object.entries(t).map(([k, v]) => `${k} ${median(v)} (${Math.min(...v)}-${Math.max(...v)})`).join('  '))
+for (const [name, t] of sums) console.log(name.padEnd(14), Object.entries(t).map(([k, v]) => `${k} ${median(v)} (min ${Math.min(...v)})`).join('  '))
 console.log('faults', (await verifyLedger(rig.database())).faults.length)
 for (const s of servers) { s.child.send('stop'); await once(s.child, 'exit') }

@@ -33,10 +33,6 @@ describe('kill -9', () => {
     const before = await countStates(server.databaseUrl)
     assert.ok((before.generating ?? 0) > 0 && (before.ready ?? 0) < 40, JSON.stringify(before))
     const held = await query(server.databaseUrl, `SELECT id FROM images WHERE status = 'generating'`)
-    // And once more, before it comes to its senses.
-    await server.start()
-    await server.kill()
-
     const startedMs = performance.now()
     await server.start()
     const heldIds = held.map(({ id }) => String(id))
@@ -46,10 +42,13 @@ describe('kill -9', () => {
     }
     await until(isTakenUp, { timeoutMs: 20_000, what: 'the orphans are taken up' })
     const recoveryMs = performance.now() - startedMs
-    await untilReady(server, 50)
-    const allMs = performance.now() - startedMs
-    console.log(`orphans taken up ${Math.round(recoveryMs)} ms after the start, all ready after ${Math.round(allMs)} ms`)
-    assert.ok(recoveryMs < 10_000 && allMs < 20_000, `${recoveryMs} and ${allMs} ms`)
+    console.log(`orphans taken up ${Math.round(recoveryMs)} ms after the start of the next process`)
+    assert.ok(recoveryMs < 10_000, `${recoveryMs} ms`)
+
+    // And once more, before it has come to its senses.
+    await server.kill()
+    await server.start()
+    await untilReady(server, 50, 60_000)
     await assertAllDelivered(server, ids)
     const calls = paidCalls()
     assert.ok(calls >= 50 && calls <= 50 + 2 * CONCURRENCY, `${calls} paid calls for 50 images`)
@@ -68,7 +67,7 @@ describe('kill -9', () => {
       (await query(api.databaseUrl, `SELECT FROM images WHERE status = 'generating' AND lease_owner LIKE $1`, [`%/${pid}/%`])).length
     await until(async () => (await owned(second.pid)) > 0 && (await readyCount(api.databaseUrl)) >= 10, { what: 'both work' })
     await first.kill()
-    await untilReady(api, 60)
+    await untilReady(api, 60, 60_000)
     await assertAllDelivered(api, ids)
     const calls = paidCalls()
     assert.ok(calls >= 60 && calls <= 60 + CONCURRENCY, `${calls} paid calls for 60 images`)
@@ -82,7 +81,9 @@ describe('kill -9', () => {
     await recordTransitions(api.databaseUrl)
     const ids = await orderMany(api, 12)
     await api.kill()
+    // As if the queue had not had them, and five seconds later.
     await query(api.databaseUrl, 'DELETE FROM bullmq.job')
+    await query(api.databaseUrl, 'UPDATE images SET announce_at = now()')
     await using _worker = await spawnTestServer({ role: 'worker', env, beside: api })
     await untilReady(api, 12)
     await using other = await startTestServer({ role: 'api', env, beside: api })

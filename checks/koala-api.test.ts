@@ -232,7 +232,10 @@ test('Errors, 402 Payment Required: insufficient credits', async () => {
 test('Errors, 403 Forbidden: selected model or quality requires the Professional Plan', async () => {
   const answer = await server.post({ prompt: 'cat', model: 'premium' }, { key: basic.apiKey })
   assert.equal(answer.status, 403)
-  assert.match(answer.error.error, /Professional Plan/)
+  assert.match(
+    answer.error.error,
+    /premium .* needs the Professional Plan.*you can use gpt-image-2 at quality fast, and standard/,
+  )
 })
 
 test('Errors, 429 Too Many Requests: rate limit exceeded', async () => {

@@ -1,4 +1,4 @@
-/** Which models a server takes by its configuration, and the alt texts of its enhancer. */
+/** Which models a server takes by its configuration, and the prompts and alt texts of its enhancer. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -77,9 +77,43 @@ describe('models', () => {
   })
 })
 
-describe('alt texts without a language model', async () => {
-  const server = await startTestServer({ role: 'api' })
-  after(() => server[Symbol.asyncDispose]())
+const server = await startTestServer({ role: 'api' })
+after(() => server[Symbol.asyncDispose]())
+
+test('gpt-image-1 is gpt-image-2 at the quality that was sent, else at medium', async () => {
+  const costOf = async (body: object) =>
+    (await server.post({ prompt: 'cat', model: 'gpt-image-1', ...body })).headers.get('x-credits-charged')
+  assert.equal(await costOf({}), '8')
+  assert.equal(await costOf({ quality: null }), '8')
+  assert.equal(await costOf({ quality: 'low' }), '1')
+  assert.equal(await costOf({ quality: 'high' }), '20')
+})
+
+describe('the final prompt, without a language model', () => {
+  const ROWS: readonly (readonly [title: string, body: object, expected: RegExp])[] = [
+    ['photo when no style was sent', {}, /^a cat, .*photo/i],
+    ['the style that was sent', { style: 'isometric' }, /^a cat, .*isometric/i],
+    ['no style phrase for general', { style: 'general' }, /^a cat$/],
+    ['as it was sent for none', { style: 'none' }, /^a cat$/],
+    ['as it was sent for none also when enhanced', { style: 'none', enhancePrompt: 'on' }, /^a cat$/],
+    ['as it was sent with enhancement off and without a style', { enhancePrompt: 'off' }, /^a cat$/],
+    [
+      'with its style, enhancement off, when the client sent one',
+      { enhancePrompt: false, style: 'anime' },
+      /^a cat, .*anime/i,
+    ],
+  ]
+  for (const [title, body, expected] of ROWS) {
+    test(title, async () => {
+      const [image] = (await server.post({ prompt: 'a cat', ...body })).images
+      const status = await server.get(`${image?.url.replace('.jpg', '.json')}`)
+      const { finalPrompt } = status.json as { finalPrompt: unknown }
+      assert.match(String(finalPrompt), expected)
+    })
+  }
+})
+
+describe('alt texts without a language model', () => {
   const altOf = async (body: object) =>
     (await server.post({ prompt: 'a tabby cat', ...body })).images.map(({ alt }) => alt)
 

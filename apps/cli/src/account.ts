@@ -1,5 +1,5 @@
-import { type Command, Option } from 'commander'
 import type { Account, AccountSummary } from '@wombat/engine'
+import { type Command, Option } from 'commander'
 import { id, integer, label, noSuchAccount, takeAccount } from './arguments.ts'
 import { addCommand, addGroup } from './command.ts'
 import { count, credits, sheet, table, time } from './format.ts'
@@ -52,7 +52,12 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
 
 async function create({ db, engine }: Desk, options: CreateOptions): Promise<Outcome> {
   const { name, plan, credits: opening, rateLimit } = options
-  const { account, apiKey } = await engine.openAccount(db, { name, plan, credits: opening, rateLimitPerMinute: rateLimit })
+  const { account, apiKey } = await engine.openAccount(db, {
+    name,
+    plan,
+    credits: opening,
+    rateLimitPerMinute: rateLimit,
+  })
   return {
     json: { accountId: account.id, apiKey, plan: account.plan, balance: account.balance },
     text: sheet([
@@ -113,7 +118,10 @@ function accountSheet(account: Account): string {
     ['name', account.name],
     ['plan', account.plan],
     ['balance', credits(account.balance)],
-    ['rate limit', account.rateLimitPerMinute === null ? 'default' : `${account.rateLimitPerMinute} a minute for each key`],
+    [
+      'rate limit',
+      account.rateLimitPerMinute === null ? 'default' : `${account.rateLimitPerMinute} a minute for each key`,
+    ],
     ['state', account.disabledAt === null ? 'active' : `disabled since ${time(account.disabledAt)}`],
     ['created', time(account.createdAt)],
   ])
@@ -130,4 +138,3 @@ function toAccountJson(account: Account | AccountSummary) {
     createdAt: account.createdAt,
   }
 }
-

@@ -40,7 +40,10 @@ const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d:
 export function futureTime(text: string): Date {
   const [, amount, unit] = /^(\d{1,5})([mhd])$/.exec(text) ?? []
   const isDate = /^\d{4}-\d{2}-\d{2}([T ].*)?$/.test(text)
-  const at = amount === undefined ? new Date(isDate ? text : Number.NaN) : new Date(Date.now() + Number(amount) * (UNITS_MS[unit ?? ''] ?? 0))
+  const at =
+    amount === undefined
+      ? new Date(isDate ? text : Number.NaN)
+      : new Date(Date.now() + Number(amount) * (UNITS_MS[unit ?? ''] ?? 0))
   if (Number.isNaN(at.getTime()) || at.getTime() <= Date.now()) {
     throw new InvalidArgumentError('It takes a time to come, such as 30d, 12h, 90m or 2030-01-31.')
   }
@@ -54,7 +57,10 @@ export function required<T>(name: string, placed: T | undefined, option: T | und
     throw new CliError('usage', `the ${name} is missing: give it as an argument, or with --${name}`)
   }
   if (placed !== undefined && option !== undefined && placed !== option) {
-    throw new CliError('usage', `two different values for the ${name}: "${String(placed)}" and --${name} "${String(option)}"`)
+    throw new CliError(
+      'usage',
+      `two different values for the ${name}: "${String(placed)}" and --${name} "${String(option)}"`,
+    )
   }
   return value
 }

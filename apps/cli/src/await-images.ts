@@ -39,7 +39,10 @@ export async function awaitImages(
   const client = createClient(session)
   const local = images.map(({ url }) => `${session.baseUrl}${url.slice(url.lastIndexOf('/api/image/'))}`)
   const watching = new AbortController()
-  const watch = watchProgress(client, local, { progress: waiting.progress, signal: AbortSignal.any([watching.signal, waiting.signal]) })
+  const watch = watchProgress(client, local, {
+    progress: waiting.progress,
+    signal: AbortSignal.any([watching.signal, waiting.signal]),
+  })
   const downloads = await Promise.allSettled(local.map((url) => download(client, url, waiting.signal)))
   watching.abort()
   await watch
@@ -48,13 +51,28 @@ export async function awaitImages(
     const settled = downloads[index]
     const url = local[index] ?? image.url
     if (settled?.status !== 'fulfilled') {
-      results.push(await explainFailure(session, { ...image, local: url }, { reason: settled?.reason, isStopped: waiting.isStopped() }))
+      results.push(
+        await explainFailure(
+          session,
+          { ...image, local: url },
+          { reason: settled?.reason, isStopped: waiting.isStopped() },
+        ),
+      )
       continue
     }
     const { contentType, bytes } = settled.value
     const { width, height } = await client.status(url)
     const file = await saveImage(waiting.destination, settled.value)
-    results.push({ status: 'saved', url: image.url, file, alt: image.alt, width, height, contentType, sizeBytes: bytes.length })
+    results.push({
+      status: 'saved',
+      url: image.url,
+      file,
+      alt: image.alt,
+      width,
+      height,
+      contentType,
+      sizeBytes: bytes.length,
+    })
   }
   return results
 }
@@ -92,7 +110,12 @@ async function explainFailure(
   const why = isStopped ? undefined : await session.explain(imageId)
   const hint = `\`wombat image show ${imageId}\` tells more`
   const message = why === undefined ? `It is not ready yet: ${hint}.` : `It is not ready yet (${why}): ${hint}.`
-  return { status: 'pending', url, code: 'image_pending', message: reason instanceof Error && reason.name === 'TypeError' ? messageOf(reason) : message }
+  return {
+    status: 'pending',
+    url,
+    code: 'image_pending',
+    message: reason instanceof Error && reason.name === 'TypeError' ? messageOf(reason) : message,
+  }
 }
 
 /** Shows how the first image that is not done yet is doing, until the signal. */
@@ -112,7 +135,11 @@ async function watchProgress(
         continue
       }
       const count = done === 0 ? '' : `, ${done} of ${urls.length} done`
-      progress.show(status === 'queued' && (queuePosition ?? 0) > 0 ? `${queuePosition} ahead in the queue${count}` : `making the ${what}${count}`)
+      progress.show(
+        status === 'queued' && (queuePosition ?? 0) > 0
+          ? `${queuePosition} ahead in the queue${count}`
+          : `making the ${what}${count}`,
+      )
       await sleep(POLL_MS, undefined, { signal })
     } catch {
       // Only what is shown depends on it; the downloads meet the same fault and tell.

@@ -3,7 +3,7 @@ import type { Bootstrap, ServedModel } from '@wombat/engine'
 import type { Role } from '@wombat/server'
 import { credits, table } from './format.ts'
 import { painter } from './paint.ts'
-import { version } from './program.ts'
+import { version } from './version.ts'
 
 /** What there is to say when the server is ready. */
 export interface Ready {
@@ -26,7 +26,16 @@ export interface Ready {
 export function readyJson(ready: Ready): object {
   const { url, role, dataDir, database, served, bootstrap, accountId } = ready
   const isKeyNew = bootstrap !== undefined && !ready.isKeyGiven
-  return { url, apiKey: isKeyNew ? bootstrap.apiKey : undefined, accountId, role, dataDir, database, models: served, version: version() }
+  return {
+    url,
+    apiKey: isKeyNew ? bootstrap.apiKey : undefined,
+    accountId,
+    role,
+    dataDir,
+    database,
+    models: served,
+    version: version(),
+  }
 }
 
 /** For people; in colour when the stream has it. */
@@ -48,7 +57,12 @@ export function banner(ready: Ready, stream: Partial<Pick<WriteStream, 'hasColor
     '',
   ]
   if (ready.url !== undefined) {
-    lines.push(`  ${paint('dim', 'A first image, saved as wombat.jpg:')}`, '', `  ${curlLine(ready.url, shellKey(ready))}`, '')
+    lines.push(
+      `  ${paint('dim', 'A first image, saved as wombat.jpg:')}`,
+      '',
+      `  ${curlLine(ready.url, shellKey(ready))}`,
+      '',
+    )
   }
   return lines.join('\n')
 }

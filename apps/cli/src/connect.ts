@@ -15,7 +15,11 @@ export interface OpenedServer extends AsyncDisposable {
 export async function openServer(settings: Settings, purpose: string): Promise<OpenedServer> {
   const { config, dataDir } = settings
   if (config.DATABASE_URL !== undefined) {
-    return { url: config.DATABASE_URL, description: describeUrl(config.DATABASE_URL), [Symbol.asyncDispose]: async () => {} }
+    return {
+      url: config.DATABASE_URL,
+      description: describeUrl(config.DATABASE_URL),
+      [Symbol.asyncDispose]: async () => {},
+    }
   }
   await makeDataDir(dataDir)
   try {
@@ -32,7 +36,10 @@ export async function openServer(settings: Settings, purpose: string): Promise<O
 
 /** True when DATA_DIR has a database, or another place is set for it. */
 export async function hasDatabase({ config, dataDir }: Settings): Promise<boolean> {
-  return config.DATABASE_URL !== undefined || (await stat(path.join(dataDir, 'postgres')).catch(() => undefined)) !== undefined
+  return (
+    config.DATABASE_URL !== undefined ||
+    (await stat(path.join(dataDir, 'postgres')).catch(() => undefined)) !== undefined
+  )
 }
 
 export interface Connection extends AsyncDisposable {
@@ -68,32 +75,79 @@ export async function assertReachable(server: OpenedServer): Promise<void> {
 
 function explainUnreachable(error: unknown, { description }: OpenedServer): unknown {
   return error instanceof DatabaseUnreachableError
-    ? new CliError('unreachable', `The database at ${description} can't be used: ${error.message}. Check DATABASE_URL.`, { cause: error })
+    ? new CliError(
+        'unreachable',
+        `The database at ${description} can't be used: ${error.message}. Check DATABASE_URL.`,
+        { cause: error },
+      )
     : error
 }
 
-/** Makes DATA_DIR. As root PostgreSQL runs as another user, who has to pass through it. */
+/** Makes DATA_DIR if need be, and throws a CliError when we may not write there. */
 export async function makeDataDir(dataDir: string): Promise<void> {
   try {
-    const made = await mkdir(dataDir, { recursive: true })
-    if (made !== undefined) {
-      await chmod(dataDir, process.getuid?.() === 0 ? 0o711 : 0o700)
-    }
+    await makeDirectory(dataDir)
     await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
+    if (error instanceof CliError) {
+      throw error
+    }
     const reason = OBSTACLES[systemCode(error) ?? ''] ?? messageOf(error)
-    throw new CliError('configuration', `DATA_DIR is ${dataDir}, and ${reason}: make it writable for this user, or set DATA_DIR to another place.`, {
-      cause: error,
-    })
+    throw new CliError(
+      'configuration',
+      `DATA_DIR is ${dataDir}, and ${reason}: make it writable for this user, or set DATA_DIR to another place.`,
+      {
+        cause: error,
+      },
+    )
   }
+}
+
+/** Step by step: Node's recursive mkdir never ends where nothing can be made, as in /proc. */
+async function makeDirectory(directory: string): Promise<void> {
+  const parent = path.dirname(directory)
+  if (await isThere(directory)) {
+    return
+  }
+  if (!(await isThere(parent))) {
+    await makeDirectory(parent)
+  }
+  try {
+    await mkdir(directory)
+  } catch (error) {
+    // Another command was faster.
+    if (systemCode(error) === 'EEXIST') {
+      return
+    }
+    throw error
+  }
+  // As root PostgreSQL runs as another user, who has to pass through, whatever our umask is.
+  await chmod(directory, process.getuid?.() === 0 ? 0o711 : 0o700)
+}
+
+async function isThere(directory: string): Promise<boolean> {
+  try {
+    if ((await stat(directory)).isDirectory()) {
+      return true
+    }
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') {
+      return false
+    }
+    throw error
+  }
+  throw new CliError(
+    'configuration',
+    `DATA_DIR needs ${directory} to be a directory, and it is a file: set DATA_DIR to another place.`,
+  )
 }
 
 const OBSTACLES: Readonly<Record<string, string>> = {
   EACCES: 'this user may not write there',
+  ENOENT: 'nothing can be made there',
   EPERM: 'this user may not write there',
   EROFS: 'that file system is read-only',
   ENOTDIR: 'a part of that path is a file',
-  EEXIST: 'that is a file',
   ENOSPC: 'that disk is full',
 }
 

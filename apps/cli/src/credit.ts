@@ -55,7 +55,10 @@ async function book({ db, engine }: Desk, booking: Booking): Promise<Outcome> {
     case 'unknown account':
       throw noSuchAccount(accountId)
     case 'insufficient':
-      throw new CliError('refused', `the account has ${inWords(outcome.balance)}, and ${count(credits)} would bring it below zero`)
+      throw new CliError(
+        'refused',
+        `the account has ${inWords(outcome.balance)}, and ${count(credits)} would bring it below zero`,
+      )
     case 'ref used':
       throw new CliError('refused', `the ref "${ref ?? ''}" was used for another booking: choose another one`)
     case 'too large':

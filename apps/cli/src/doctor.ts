@@ -49,7 +49,7 @@ async function examine(stop: AbortSignal): Promise<Report> {
     if (!(error instanceof CliError)) {
       throw error
     }
-    return { findings: [node, { what: 'configuration', outcome: 'failure', detail: error.message }], url: undefined }
+    return { findings: [node, ...(await describeFaults(error))], url: undefined }
   }
   const findings = [node, ...checkSettings(settings)]
   for (const check of [checkDataDir, checkDatabase, checkStore, checkProviders, checkServer]) {
@@ -60,6 +60,12 @@ async function examine(stop: AbortSignal): Promise<Report> {
   return { findings, url: publicUrl(settings.config) }
 }
 
+async function describeFaults(error: CliError): Promise<Finding[]> {
+  const { ConfigError } = await import('@wombat/engine')
+  const faults = error.cause instanceof ConfigError ? error.cause.faults : [error.message]
+  return faults.map((detail) => ({ what: 'configuration', outcome: 'failure', detail }))
+}
+
 function checkNode(): Finding {
   const { node } = process.versions
   return Number.parseInt(node, 10) >= NEEDED_NODE
@@ -68,7 +74,8 @@ function checkNode(): Finding {
 }
 
 function checkSettings({ config, envFile }: Settings): Finding[] {
-  const source = envFile === undefined ? 'from the environment; there is no .env' : `from the environment and ${envFile}`
+  const source =
+    envFile === undefined ? 'from the environment; there is no .env' : `from the environment and ${envFile}`
   return [
     { what: 'configuration', outcome: 'ok', detail: source },
     ...config.warnings.map((detail): Finding => ({ what: 'configuration', outcome: 'warning', detail })),
@@ -87,7 +94,14 @@ async function checkDataDir({ dataDir }: Settings): Promise<Finding[]> {
       ? [{ what, outcome: 'warning', detail, remedy: 'make room, or set DATA_DIR to another disk' }]
       : [{ what, outcome: 'ok', detail }]
   } catch (error) {
-    return [{ what, outcome: 'failure', detail: `${dataDir}: ${messageOf(error)}`, remedy: 'make it writable for this user, or set DATA_DIR' }]
+    return [
+      {
+        what,
+        outcome: 'failure',
+        detail: `${dataDir}: ${messageOf(error)}`,
+        remedy: 'make it writable for this user, or set DATA_DIR',
+      },
+    ]
   }
 }
 
@@ -114,30 +128,52 @@ async function checkDatabase(settings: Settings): Promise<Finding[]> {
     const { examineDatabase } = await import('@wombat/engine')
     return describeDatabase(await examineDatabase(server.url), server.description)
   } catch (error) {
-    return [{ what: 'database', outcome: 'failure', detail: messageOf(error), ...(remedy === undefined ? {} : { remedy }) }]
+    return [
+      { what: 'database', outcome: 'failure', detail: messageOf(error), ...(remedy === undefined ? {} : { remedy }) },
+    ]
   }
 }
 
 function describeDatabase(
-  facts: { version: string; pendingMigrations: readonly string[]; clockAheadMs: number; queueFault: string | undefined },
+  facts: {
+    version: string
+    pendingMigrations: readonly string[]
+    clockAheadMs: number
+    queueFault: string | undefined
+  },
   where: string,
 ): Finding[] {
   const isOld = Number.parseInt(facts.version, 10) < NEEDED_POSTGRES
   const pending = facts.pendingMigrations.length
   const findings: Finding[] = [
     isOld
-      ? { what: 'database', outcome: 'failure', detail: `PostgreSQL ${facts.version} at ${where}`, remedy: `use PostgreSQL ${NEEDED_POSTGRES} or newer` }
+      ? {
+          what: 'database',
+          outcome: 'failure',
+          detail: `PostgreSQL ${facts.version} at ${where}`,
+          remedy: `use PostgreSQL ${NEEDED_POSTGRES} or newer`,
+        }
       : { what: 'database', outcome: 'ok', detail: `${where} (version ${facts.version})` },
     pending === 0
       ? { what: 'migrations', outcome: 'ok', detail: 'up to date' }
-      : { what: 'migrations', outcome: 'warning', detail: `${pending} to apply`, remedy: '`wombat start` applies them' },
+      : {
+          what: 'migrations',
+          outcome: 'warning',
+          detail: `${pending} to apply`,
+          remedy: '`wombat start` applies them',
+        },
     describeClock(facts.clockAheadMs),
   ]
   if (pending === 0) {
     findings.push(
       facts.queueFault === undefined
         ? { what: 'queue', outcome: 'ok', detail: 'BullMQ on PostgreSQL' }
-        : { what: 'queue', outcome: 'warning', detail: facts.queueFault, remedy: '`wombat start` makes or updates its tables' },
+        : {
+            what: 'queue',
+            outcome: 'warning',
+            detail: facts.queueFault,
+            remedy: '`wombat start` makes or updates its tables',
+          },
     )
   }
   return findings
@@ -150,7 +186,12 @@ function describeClock(aheadMs: number): Finding {
   if (amount < CLOCK_WARNING_MS) {
     return { what, outcome: 'ok', detail }
   }
-  return { what, outcome: amount < CLOCK_FAILURE_MS ? 'warning' : 'failure', detail, remedy: 'synchronise both with NTP' }
+  return {
+    what,
+    outcome: amount < CLOCK_FAILURE_MS ? 'warning' : 'failure',
+    detail,
+    remedy: 'synchronise both with NTP',
+  }
 }
 
 async function checkStore({ dataDir }: Settings): Promise<Finding[]> {
@@ -171,13 +212,27 @@ async function checkProviders({ config }: Settings): Promise<Finding[]> {
   return [
     ...served.map(({ model, provider, reason }): Finding => {
       const detail = `${provider ?? 'refused'} (${reason})`
-      return { what: model, outcome: provider === 'synthetic' && config.SYNTHETIC !== 'always' ? 'warning' : provider === undefined ? 'warning' : 'ok', detail }
+      return {
+        what: model,
+        outcome:
+          provider === 'synthetic' && config.SYNTHETIC !== 'always'
+            ? 'warning'
+            : provider === undefined
+              ? 'warning'
+              : 'ok',
+        detail,
+      }
     }),
     ...providers.map(({ name, fault }): Finding => {
       const what = `provider ${name}`
       return fault === undefined
         ? { what, outcome: 'ok', detail: 'answers' }
-        : { what, outcome: 'failure', detail: fault, remedy: 'check its API key, its base URL and the network; images wait meanwhile' }
+        : {
+            what,
+            outcome: 'failure',
+            detail: fault,
+            remedy: 'check its API key, its base URL and the network; images wait meanwhile',
+          }
     }),
   ]
 }
@@ -186,7 +241,12 @@ async function checkServer({ config }: Settings): Promise<Finding[]> {
   const running = await findRunningServer(config)
   return [
     running === undefined
-      ? { what: 'server', outcome: 'warning', detail: `nothing answers at ${localUrl(config)}`, remedy: '`wombat start` starts it' }
+      ? {
+          what: 'server',
+          outcome: 'warning',
+          detail: `nothing answers at ${localUrl(config)}`,
+          remedy: '`wombat start` starts it',
+        }
       : { what: 'server', outcome: 'ok', detail: `answers at ${running}` },
     ...checkPublicUrl(config),
   ]
@@ -195,7 +255,14 @@ async function checkServer({ config }: Settings): Promise<Finding[]> {
 function checkPublicUrl(config: Config): Finding[] {
   const isOpen = !/^(127\.|localhost$|::1$)/.test(config.HOST)
   return isOpen && config.PUBLIC_URL === undefined
-    ? [{ what: 'PUBLIC_URL', outcome: 'warning', detail: `not set, though HOST is ${config.HOST}`, remedy: 'set it, or other machines get URLs that only work here' }]
+    ? [
+        {
+          what: 'PUBLIC_URL',
+          outcome: 'warning',
+          detail: `not set, though HOST is ${config.HOST}`,
+          remedy: 'set it, or other machines get URLs that only work here',
+        },
+      ]
     : []
 }
 
@@ -208,5 +275,7 @@ function print({ findings, url }: Report, isOk: boolean): string {
     return `${marks[outcome]} ${what.padEnd(width)}  ${text.replace(/\s*\n\s*/g, '; ')}`
   })
   const verdict = isOk ? 'Everything that must work does.' : 'Something is wrong: see the lines with ✖.'
-  return [...lines, '', ...(url === undefined ? [] : [`Clients get ${paint(['bold', 'cyan'], url)}`]), verdict].join('\n')
+  return [...lines, '', ...(url === undefined ? [] : [`Clients get ${paint(['bold', 'cyan'], url)}`]), verdict].join(
+    '\n',
+  )
 }

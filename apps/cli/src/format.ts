@@ -1,5 +1,9 @@
 /** Rows in columns as wide as they need, under their titles. The cells of `right` columns end at one line. */
-export function table(titles: readonly string[], rows: readonly (readonly string[])[], right: readonly number[] = []): string {
+export function table(
+  titles: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: readonly number[] = [],
+): string {
   const cells = [titles, ...rows.map((row) => row.map(plain))]
   const widths = titles.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
   return cells

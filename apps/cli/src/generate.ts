@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { createClient, type GenerateAnswer, WombatError } from '@wombat/client'
+import { createClient, type GenerateAnswer, WombatError, type WombatErrorCode } from '@wombat/client'
 import { awaitImages, type Result } from './await-images.ts'
 import { CliError, type FailureCode } from './errors.ts'
 import { bytes, count, credits } from './format.ts'
@@ -38,7 +38,6 @@ export async function generate(terminal: Terminal, prompt: string, options: Gene
   const graceMs = settings.config.SHUTDOWN_GRACE_SECONDS * 1000 + CLOSING_MS
   const { stoppedBy } = await supervise({ graceMs, onFault: (error) => terminal.fail(error) }, async (stop) => {
     using progress = openProgress({ isSilent: terminal.isJson })
-    progress.show('looking for a server')
     const startedMs = performance.now()
     await using session = await openSession(settings, {
       apiKey: options.key ?? settings.client.apiKey,
@@ -47,14 +46,22 @@ export async function generate(terminal: Terminal, prompt: string, options: Gene
     })
     const answer = await ask(session, { prompt, options, stop })
     const signal = AbortSignal.any([stop, AbortSignal.timeout(options.wait * 1000)])
-    const results = await awaitImages(session, answer.images, { destination, progress, signal, isStopped: () => stop.aborted })
+    const results = await awaitImages(session, answer.images, {
+      destination,
+      progress,
+      signal,
+      isStopped: () => stop.aborted,
+    })
     progress[Symbol.dispose]()
     if (!stop.aborted) {
       terminal.print(describe({ answer, results, session, seconds: (performance.now() - startedMs) / 1000 }))
     }
   })
   if (stoppedBy !== undefined && stoppedBy !== 'fault') {
-    throw new CliError('interrupted', `ended by ${stoppedBy}; what was asked for is made all the same while a server runs: \`wombat image list\``)
+    throw new CliError(
+      'interrupted',
+      `ended by ${stoppedBy}; what was asked for is made all the same while a server runs: \`wombat image list\``,
+    )
   }
 }
 
@@ -87,25 +94,40 @@ function toStyle(text: string | undefined): Parameters<ReturnType<typeof createC
 }
 
 function explain(error: WombatError, session: Session): CliError {
-  const options = { cause: error }
   const message = error.message.replace(/\.$/, '')
-  switch (error.code) {
-    case 'unreachable':
-      return new CliError('unreachable', `the server at ${session.baseUrl} does not answer: is it running?`, options)
-    case 'unauthorized':
-      return session.isKeyTemporary
-        ? new CliError('refused', `the server at ${session.baseUrl} uses another database than this command: give one of its keys with --key`, options)
-        : new CliError('refused', `the server at ${session.baseUrl} does not know this key: \`wombat key create ACCOUNT\` makes another`, options)
-    case 'insufficient_credits':
-      return new CliError('refused', `${message}: \`wombat credit grant ACCOUNT CREDITS\` gives more`, options)
-    default:
-      return new CliError(KINDS[error.status] ?? 'failed', `${message}${error.status < 500 ? '' : ` (request ${error.requestId ?? 'unknown'})`}`, options)
-  }
+  const [code, text] = FAILURES[error.code]?.(message, session) ?? [
+    KINDS[error.status] ?? 'failed',
+    error.status < 500 ? message : `${message} (request ${error.requestId ?? 'unknown'})`,
+  ]
+  return new CliError(code, text, { cause: error })
 }
 
-const KINDS: Readonly<Record<number, FailureCode>> = { 400: 'usage', 403: 'refused', 429: 'refused', 503: 'unreachable' }
+/** Where the server's own sentence does not say what to do here. */
+const FAILURES: { readonly [code in WombatErrorCode]?: (message: string, session: Session) => [FailureCode, string] } =
+  {
+    unreachable: (_, { baseUrl }) => ['unreachable', `the server at ${baseUrl} does not answer: is it running?`],
+    unauthorized: (_, { baseUrl, isKeyTemporary }) => [
+      'refused',
+      isKeyTemporary
+        ? `the server at ${baseUrl} uses another database than this command: give one of its keys with --key`
+        : `the server at ${baseUrl} does not know this key: \`wombat key create ACCOUNT\` makes another`,
+    ],
+    insufficient_credits: (message) => ['refused', `${message}: \`wombat credit grant ACCOUNT CREDITS\` gives more`],
+  }
 
-function describe(done: { answer: GenerateAnswer; results: readonly Result[]; session: Session; seconds: number }): Outcome {
+const KINDS: Readonly<Record<number, FailureCode>> = {
+  400: 'usage',
+  403: 'refused',
+  429: 'refused',
+  503: 'unreachable',
+}
+
+function describe(done: {
+  answer: GenerateAnswer
+  results: readonly Result[]
+  session: Session
+  seconds: number
+}): Outcome {
   const { answer, results, session, seconds } = done
   const isWhole = results.every(({ status }) => status === 'saved')
   const { creditsCharged, creditsRemaining, provider } = answer
@@ -117,13 +139,22 @@ function describe(done: { answer: GenerateAnswer; results: readonly Result[]; se
   )
   if (creditsCharged !== undefined && creditsRemaining !== undefined) {
     const by = provider === undefined ? '' : ` by ${provider}`
-    lines.push(`${credits(creditsCharged)} charged, ${count(creditsRemaining)} left; made${by} in ${seconds.toFixed(1)} s`)
+    lines.push(
+      `${credits(creditsCharged)} charged, ${count(creditsRemaining)} left; made${by} in ${seconds.toFixed(1)} s`,
+    )
   }
   if (session.firstKey !== undefined) {
     lines.push('', `This made the first account. Its API key, shown only now: ${session.firstKey}`)
   }
   return {
-    json: { images: results, creditsCharged, creditsRemaining, provider, seconds: Math.round(seconds * 100) / 100, apiKey: session.firstKey },
+    json: {
+      images: results,
+      creditsCharged,
+      creditsRemaining,
+      provider,
+      seconds: Math.round(seconds * 100) / 100,
+      apiKey: session.firstKey,
+    },
     text: lines.join('\n'),
     ...(isWhole ? {} : { failure: 'failed' }),
   }

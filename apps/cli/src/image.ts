@@ -18,7 +18,9 @@ export function addImageCommands(program: Command, terminal: Terminal): void {
 
   addCommand(group, 'list', 'the newest images')
     .option('--account <id>', 'of this account only', id)
-    .addOption(new Option('--status <status>', 'in this state only').choices(['queued', 'generating', 'ready', 'failed']))
+    .addOption(
+      new Option('--status <status>', 'in this state only').choices(['queued', 'generating', 'ready', 'failed']),
+    )
     .option('--limit <number>', 'how many at most', integer(1, 10_000), 20)
     .action((options: ListOptions) => onDatabase(terminal, 'image list', (desk) => list(desk, options)))
 
@@ -42,7 +44,10 @@ async function takeImage(placed: string | undefined, options: { image?: string }
   const { toImageId } = await import('@wombat/engine')
   const imageId = toImageId(text)
   if (imageId === undefined) {
-    throw new CliError('usage', `the image "${text.slice(0, 64)}" is no id: it takes one such as v2-k3v9qa0zt-81hd72nxe, or its URL`)
+    throw new CliError(
+      'usage',
+      `the image "${text.slice(0, 64)}" is no id: it takes one such as v2-k3v9qa0zt-81hd72nxe, or its URL`,
+    )
   }
   return imageId
 }
@@ -97,7 +102,12 @@ function imageSheet(image: ImageReport): string {
     ['final prompt', image.finalPrompt ?? undefined],
     ['alt', image.alt === '' ? undefined : image.alt],
     ['provider', image.provider ?? undefined],
-    ['stored', image.objectKey === null ? undefined : `${image.objectKey}, ${image.contentType ?? ''}, ${bytes(image.sizeBytes ?? 0)}`],
+    [
+      'stored',
+      image.objectKey === null
+        ? undefined
+        : `${image.objectKey}, ${image.contentType ?? ''}, ${bytes(image.sizeBytes ?? 0)}`,
+    ],
     ['created', time(image.createdAt)],
     ['finished', image.finishedAt === null ? undefined : time(image.finishedAt)],
   ])
@@ -108,7 +118,9 @@ function attemptTable(attempts: readonly AttemptLine[]): string {
     time(attempt.startedAt),
     attempt.provider,
     attempt.outcome ?? 'under way',
-    attempt.finishedAt === null ? '' : `${((attempt.finishedAt.getTime() - attempt.startedAt.getTime()) / 1000).toFixed(1)} s`,
+    attempt.finishedAt === null
+      ? ''
+      : `${((attempt.finishedAt.getTime() - attempt.startedAt.getTime()) / 1000).toFixed(1)} s`,
     attempt.costMicroUsd === null ? '' : `$${(attempt.costMicroUsd / 1_000_000).toFixed(4)}`,
     shorten([attempt.failure, attempt.message].filter((part) => part !== null).join(': '), 80),
   ])
@@ -119,7 +131,10 @@ async function retry({ db, engine }: Desk, imageId: string): Promise<Outcome> {
   const outcome = await engine.retryImage(db, imageId)
   switch (outcome) {
     case 'queued now':
-      return { json: { imageId, status: 'queued' }, text: `The image ${imageId} is due now; a running server takes it up at once.` }
+      return {
+        json: { imageId, status: 'queued' },
+        text: `The image ${imageId} is due now; a running server takes it up at once.`,
+      }
     case 'unknown image':
       throw noSuchImage(imageId)
     case 'being made':
@@ -127,6 +142,9 @@ async function retry({ db, engine }: Desk, imageId: string): Promise<Outcome> {
     case 'ready':
       throw new CliError('refused', `the image ${imageId} is ready: there is nothing to try again`)
     case 'failed':
-      throw new CliError('refused', `the image ${imageId} failed for good and its credits were given back: request it anew`)
+      throw new CliError(
+        'refused',
+        `the image ${imageId} failed for good and its credits were given back: request it anew`,
+      )
   }
 }

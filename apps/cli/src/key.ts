@@ -65,7 +65,10 @@ async function list({ db, engine }: Desk, accountId: string, isAll: boolean): Pr
   if (found === undefined) {
     throw noSuchAccount(accountId)
   }
-  return { json: { accountId, keys: found.keys.map(toKeyJson) }, text: isAll ? keyTable(found.keys) : activeKeys(found.keys) }
+  return {
+    json: { accountId, keys: found.keys.map(toKeyJson) },
+    text: isAll ? keyTable(found.keys) : activeKeys(found.keys),
+  }
 }
 
 async function revoke({ db, engine }: Desk, keyId: string): Promise<Outcome> {

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import { CliError, EXIT_CODES } from './errors.ts'
 import { createProgram } from './program.ts'
 import { openTerminal, type Terminal } from './terminal.ts'
@@ -18,9 +18,17 @@ export async function main(argv: readonly string[]): Promise<never> {
   process.exit(process.exitCode)
 }
 
-function report(terminal: Terminal, program: Command, { error, argv }: { error: unknown; argv: readonly string[] }): void {
+function report(
+  terminal: Terminal,
+  program: Command,
+  { error, argv }: { error: unknown; argv: readonly string[] },
+): void {
   if (!(error instanceof CommanderError)) {
-    terminal.fail(error instanceof CliError && error.code === 'usage' ? new CliError('usage', `${error.message} (${helpFor(program, argv)})`) : error)
+    terminal.fail(
+      error instanceof CliError && error.code === 'usage'
+        ? new CliError('usage', `${error.message} (${helpFor(program, argv)})`)
+        : error,
+    )
     return
   }
   if (error.exitCode === 0) {
@@ -31,7 +39,10 @@ function report(terminal: Terminal, program: Command, { error, argv }: { error: 
     process.exitCode = EXIT_CODES.usage
     return
   }
-  const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ').replace(/\.$/, '')
+  const message = error.message
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '')
   terminal.fail(new CliError('usage', `${message} (${helpFor(program, argv)})`))
 }
 

@@ -21,20 +21,27 @@ export async function onDatabase(
   purpose: string,
   work: (desk: Desk) => Promise<Outcome>,
 ): Promise<void> {
-  const { stoppedBy } = await supervise({ graceMs: GRACE_MS, onFault: (error) => terminal.fail(error) }, async (stop) => {
-    const settings = await readSettings()
-    for (const warning of settings.config.warnings) {
-      terminal.warn(warning)
-    }
-    const [engine, { connect, hasDatabase }] = await Promise.all([import('@wombat/engine'), import('./connect.ts')])
-    if (!(await hasDatabase(settings))) {
-      terminal.note(`There is no database in ${settings.dataDir} yet: making one.`)
-    }
-    await using connection = await connect(settings, purpose)
-    if (!stop.aborted) {
-      terminal.print(await work({ db: connection.db, engine }))
-    }
-  })
+  const { stoppedBy } = await supervise(
+    { graceMs: GRACE_MS, onFault: (error) => terminal.fail(error) },
+    async (stop) => {
+      const settings = await readSettings()
+      for (const warning of settings.config.warnings) {
+        terminal.warn(warning)
+      }
+      const [engine, { connect, hasDatabase, makeDataDir }] = await Promise.all([
+        import('@wombat/engine'),
+        import('./connect.ts'),
+      ])
+      if (!(await hasDatabase(settings))) {
+        await makeDataDir(settings.dataDir)
+        terminal.note(`There is no database in ${settings.dataDir} yet: making one.`)
+      }
+      await using connection = await connect(settings, purpose)
+      if (!stop.aborted) {
+        terminal.print(await work({ db: connection.db, engine }))
+      }
+    },
+  )
   if (stoppedBy !== undefined && stoppedBy !== 'fault') {
     throw new CliError('interrupted', `ended by ${stoppedBy}`)
   }

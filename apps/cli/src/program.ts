@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addAccountCommands } from './account.ts'
 import { addCreditCommands } from './credit.ts'
@@ -9,6 +8,7 @@ import { addKeyCommands } from './key.ts'
 import { addLedgerCommands } from './ledger.ts'
 import { addStartCommand } from './start-command.ts'
 import type { Terminal } from './terminal.ts'
+import { version } from './version.ts'
 
 const EPILOGUE = `
 All commands work while the server runs and when it doesn't, on the database of DATA_DIR or DATABASE_URL. Settings come
@@ -38,9 +38,4 @@ export function createProgram(terminal: Terminal): Command {
   addLedgerCommands(program, terminal)
   addImageCommands(program, terminal)
   return program
-}
-
-export function version(): string {
-  const { version: found } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
-  return String(found)
 }

@@ -20,13 +20,15 @@ export function openProgress({ isSilent }: { isSilent: boolean }): Progress {
 function openSpinner(): Progress {
   const paint = painter(process.stderr)
   const startedMs = performance.now()
-  let text = ''
+  let text = 'looking for a server'
   let frame = 0
   let isOver = false
   function draw() {
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
     const width = Math.max(10, (process.stderr.columns || 80) - seconds.length - 8)
-    process.stderr.write(`${ERASE_LINE}${paint('cyan', FRAMES[frame % FRAMES.length] ?? '')} ${text.slice(0, width)} ${paint('dim', `${seconds} s`)}`)
+    process.stderr.write(
+      `${ERASE_LINE}${paint('cyan', FRAMES[frame % FRAMES.length] ?? '')} ${text.slice(0, width)} ${paint('dim', `${seconds} s`)}`,
+    )
     frame += 1
   }
   const timer = setInterval(draw, FRAME_MS)

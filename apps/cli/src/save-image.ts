@@ -8,13 +8,18 @@ export interface Destination {
   readonly base: string
 }
 
-const EXTENSIONS: Readonly<Record<string, string>> = { 'image/jpeg': '.jpg', 'image/png': '.png', 'image/webp': '.webp' }
+const EXTENSIONS: Readonly<Record<string, string>> = {
+  'image/jpeg': '.jpg',
+  'image/png': '.png',
+  'image/webp': '.webp',
+}
 const KNOWN_EXTENSION = /\.(jpe?g|png|webp)$/i
 const MOST_CHARACTERS = 40
 
 /** A folder for `out`, made if need be, or its name without extension; named after the prompt otherwise. */
 export async function chooseDestination(prompt: string, out: string | undefined): Promise<Destination> {
-  const isFolder = out === undefined || /[/\\]$/.test(out) || (await stat(out).catch(() => undefined))?.isDirectory() === true
+  const isFolder =
+    out === undefined || /[/\\]$/.test(out) || (await stat(out).catch(() => undefined))?.isDirectory() === true
   const folder = path.resolve(isFolder ? (out ?? '.') : path.dirname(out))
   try {
     await mkdir(folder, { recursive: true })

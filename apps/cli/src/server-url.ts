@@ -15,7 +15,9 @@ export function publicUrl(config: Pick<Config, 'HOST' | 'PORT' | 'PUBLIC_URL'>):
 }
 
 /** The address under which a server of these settings answers now, or undefined. */
-export async function findRunningServer(config: Pick<Config, 'HOST' | 'PORT' | 'PUBLIC_URL'>): Promise<string | undefined> {
+export async function findRunningServer(
+  config: Pick<Config, 'HOST' | 'PORT' | 'PUBLIC_URL'>,
+): Promise<string | undefined> {
   const candidates = [localUrl(config), ...(config.PUBLIC_URL === undefined ? [] : [config.PUBLIC_URL])]
   for (const url of candidates) {
     if (await isAlive(url)) {

@@ -33,12 +33,24 @@ async function joinServer(settings: Settings, { apiKey, accountId }: SessionWish
   await using stack = new AsyncDisposableStack()
   const found = { baseUrl: baseUrl.replace(/\/+$/, ''), firstKey: undefined }
   if (apiKey !== undefined) {
-    return { ...found, apiKey, isKeyTemporary: false, explain: async () => undefined, [Symbol.asyncDispose]: async () => {} }
+    return {
+      ...found,
+      apiKey,
+      isKeyTemporary: false,
+      explain: async () => undefined,
+      [Symbol.asyncDispose]: async () => {},
+    }
   }
   const { connect } = await import('./connect.ts')
   const { db } = stack.use(await connect(settings, 'generate'))
   const key = stack.use(await openTemporaryKey(db, accountId))
-  return { ...found, apiKey: key.apiKey, isKeyTemporary: true, explain: (imageId) => explain(db, imageId), ...handOver(stack) }
+  return {
+    ...found,
+    apiKey: key.apiKey,
+    isKeyTemporary: true,
+    explain: (imageId) => explain(db, imageId),
+    ...handOver(stack),
+  }
 }
 
 async function openOwnServer(settings: Settings, { apiKey, accountId, stop }: SessionWish): Promise<Session> {
@@ -52,7 +64,12 @@ async function openOwnServer(settings: Settings, { apiKey, accountId, stop }: Se
   stop.throwIfAborted()
   const running = await runWombat(
     { ...settings.config, HOST: '127.0.0.1', PORT: 0, PUBLIC_URL: publicUrl(settings.config) },
-    { databaseUrl: server.url, dataDir: settings.dataDir, role: 'all', log: createErrorLogger({ level: quieter(settings.config) }) },
+    {
+      databaseUrl: server.url,
+      dataDir: settings.dataDir,
+      role: 'all',
+      log: createErrorLogger({ level: quieter(settings.config) }),
+    },
   )
   stack.defer(() => running.stop())
   const { db } = running.engine
@@ -79,14 +96,23 @@ function handOver(stack: AsyncDisposableStack): AsyncDisposable {
   return { [Symbol.asyncDispose]: () => taken.disposeAsync() }
 }
 
-async function openTemporaryKey(db: Database, accountId: string | undefined): Promise<{ apiKey: string } & AsyncDisposable> {
+async function openTemporaryKey(
+  db: Database,
+  accountId: string | undefined,
+): Promise<{ apiKey: string } & AsyncDisposable> {
   const { findMainAccount, issueKey, listAccounts, withdrawKey } = await import('@wombat/engine')
   const chosen = accountId ?? (await findMainAccount(db))?.id
   if (chosen === undefined) {
     const isEmpty = (await listAccounts(db, 1)).length === 0
     throw isEmpty
-      ? new CliError('not_found', 'there is no account yet: `wombat start` makes the first one, or `wombat account create --name NAME --credits 100`')
-      : new CliError('usage', 'there are several accounts: say which one pays with --account ID (`wombat account list` shows them)')
+      ? new CliError(
+          'not_found',
+          'there is no account yet: `wombat start` makes the first one, or `wombat account create --name NAME --credits 100`',
+        )
+      : new CliError(
+          'usage',
+          'there are several accounts: say which one pays with --account ID (`wombat account list` shows them)',
+        )
   }
   const expiresAt = new Date(Date.now() + KEY_LIFETIME_MS)
   const made = await issueKey(db, { accountId: chosen, name: 'wombat generate', expiresAt })
@@ -104,5 +130,7 @@ async function openTemporaryKey(db: Database, accountId: string | undefined): Pr
 async function explain(db: Database, imageId: string): Promise<string | undefined> {
   const { showImage } = await import('@wombat/engine')
   const last = (await showImage(db, imageId))?.attempts.at(-1)
-  return last?.outcome == null || last.outcome === 'done' ? undefined : `${last.provider}: ${last.message ?? last.failure ?? last.outcome}`
+  return last?.outcome == null || last.outcome === 'done'
+    ? undefined
+    : `${last.provider}: ${last.message ?? last.failure ?? last.outcome}`
 }

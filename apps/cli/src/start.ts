@@ -65,7 +65,8 @@ async function runUntil(stop: AbortSignal, { terminal, settings, role, log }: St
     }
     const running = await runWombat(config, { databaseUrl: server.url, dataDir: settings.dataDir, role, log })
     try {
-      if (!stop.aborted) {
+      // The key of a first start is shown once: also to who has pressed Ctrl-C meanwhile.
+      if (!stop.aborted || running.bootstrap !== undefined) {
         await announce(running, { terminal, settings, role, database: server.description })
         await (stop.aborted ? undefined : once(stop, 'abort'))
       }
@@ -116,22 +117,21 @@ async function assertPortIsFree({ HOST, PORT }: Config): Promise<void> {
 
 /** Whatever else has one of these codes, such as a database that can't be found, is left as it is. */
 function explainListening(error: unknown, { HOST, PORT }: Pick<Config, 'HOST' | 'PORT'>): unknown {
-  const isOurs = error instanceof Error && 'syscall' in error && (error.syscall === 'listen' || ('hostname' in error && error.hostname === HOST))
-  const explanation = isOurs ? explain(systemCode(error), { HOST, PORT }) : undefined
+  const isOurs =
+    error instanceof Error &&
+    'syscall' in error &&
+    (error.syscall === 'listen' || ('hostname' in error && error.hostname === HOST))
+  const explanation = isOurs ? explanations({ HOST, PORT })[systemCode(error) ?? ''] : undefined
   return explanation === undefined ? error : new CliError('configuration', explanation, { cause: error })
 }
 
-function explain(code: string | undefined, { HOST, PORT }: Pick<Config, 'HOST' | 'PORT'>): string | undefined {
-  switch (code) {
-    case 'EADDRINUSE':
-      return `port ${PORT} on ${HOST} is in use: stop the other program, or set PORT`
-    case 'EACCES':
-      return `port ${PORT} is reserved for the administrator: set PORT to 1024 or more`
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `HOST is "${HOST}", which is no address of this machine: set it to 127.0.0.1, or to 0.0.0.0 for all of them`
-    default:
-      return undefined
+function explanations({ HOST, PORT }: Pick<Config, 'HOST' | 'PORT'>): Readonly<Record<string, string>> {
+  const isForeign = `HOST is "${HOST}", which is no address of this machine: set it to 127.0.0.1, or to 0.0.0.0 for all of them`
+  return {
+    EADDRINUSE: `port ${PORT} on ${HOST} is in use: stop the other program, or set PORT`,
+    EACCES: `port ${PORT} is reserved for the administrator: set PORT to 1024 or more`,
+    EADDRNOTAVAIL: isForeign,
+    ENOTFOUND: isForeign,
+    EAI_AGAIN: isForeign,
   }
 }

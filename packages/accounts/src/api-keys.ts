@@ -9,8 +9,10 @@ export interface AuthenticatedKey {
   readonly accountId: string
   readonly plan: Plan
   readonly isAccountDisabled: boolean
-  /** The key's own limit, else the account's, else undefined for the default. */
+  /** POSTs a minute, where the key has a limit of its own. */
   readonly rateLimitPerMinute: number | undefined
+  /** POSTs a minute of all keys of the account together, where it has a limit. */
+  readonly accountRateLimitPerMinute: number | undefined
   /** Milliseconds since the epoch, or undefined. */
   readonly expiresAtMs: number | undefined
 }
@@ -54,7 +56,7 @@ export async function createKey(
 const FIND_KEY: Statement = {
   name: 'find-key',
   text: `SELECT k.id AS key_id, k.account_id, a.plan, a.disabled_at IS NOT NULL AS is_disabled, k.expires_at,
-                coalesce(k.rate_limit_per_minute, a.rate_limit_per_minute) AS rate_limit
+                k.rate_limit_per_minute AS rate_limit, a.rate_limit_per_minute AS account_rate_limit
          FROM api_keys k JOIN accounts a ON a.id = k.account_id
          WHERE k.hash = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())`,
 }
@@ -66,6 +68,7 @@ interface KeyRow {
   readonly is_disabled: boolean
   readonly expires_at: Date | null
   readonly rate_limit: number | null
+  readonly account_rate_limit: number | null
 }
 
 /** Undefined for a key that does not exist, was revoked or has expired. */
@@ -80,6 +83,7 @@ export async function findKey(db: Database, hash: Buffer): Promise<Authenticated
     plan: row.plan === 'professional' ? 'professional' : 'basic',
     isAccountDisabled: row.is_disabled,
     rateLimitPerMinute: row.rate_limit ?? undefined,
+    accountRateLimitPerMinute: row.account_rate_limit ?? undefined,
     expiresAtMs: row.expires_at?.getTime(),
   }
 }

@@ -31,7 +31,10 @@ export interface DownloadedImage {
 /** All of them throw WombatError, and the signal's reason when they were aborted. Nothing is tried again by itself. */
 export interface Client {
   /** With the same idempotency key a repeated call costs nothing and answers the same URLs, for 24 hours. */
-  generate(body: GenerationBody, options?: RequestOptions & { idempotencyKey?: string | undefined }): Promise<GenerateAnswer>
+  generate(
+    body: GenerationBody,
+    options?: RequestOptions & { idempotencyKey?: string | undefined },
+  ): Promise<GenerateAnswer>
   /** The bytes of an image by its URL; waits while it is being made. */
   download(url: string, options?: RequestOptions): Promise<DownloadedImage>
   /** How an image is doing, by its URL. Never waits. */

@@ -6,4 +6,4 @@ export {
   type GenerateAnswer,
   type RequestOptions,
 } from './client.ts'
-export { WombatError } from './wombat-error.ts'
+export { WombatError, type WombatErrorCode } from './wombat-error.ts'

@@ -13,6 +13,7 @@ import { type Leases, openLeases } from './leases.ts'
 import { describeError, type Logger } from './logger.ts'
 import { openModels, type ServedModels } from './models.ts'
 import { ownIdentity } from './process-identity.ts'
+import { openReferences, type References } from './references.ts'
 import { createTiming, type Timing } from './timing.ts'
 import { openWaiters, type Waiters } from './waiters.ts'
 
@@ -29,6 +30,7 @@ export interface Engine extends AsyncDisposable {
   readonly models: ServedModels
   readonly enhancer: PromptEnhancer
   readonly localEnhancer: PromptEnhancer
+  readonly references: References
   readonly acceptor: RequestAcceptor
   readonly announcer: Announcer
   readonly keys: KeyCache
@@ -48,7 +50,12 @@ export interface Engine extends AsyncDisposable {
 
 /** Brings the database up to this version, and makes the first account where there is none. */
 export async function prepareDatabase(config: Config, url: string, log: Logger): Promise<Bootstrap | undefined> {
-  const db = openDatabase({ url, poolSize: 2, applicationName: 'wombat prepare', onError: (error) => logDatabase(log, error) })
+  const db = openDatabase({
+    url,
+    poolSize: 2,
+    applicationName: 'wombat prepare',
+    onError: (error) => logDatabase(log, error),
+  })
   try {
     let made: Bootstrap | undefined
     const applied = await migrate(url, async () => {
@@ -99,6 +106,7 @@ export async function openEngine(
     models,
     localEnhancer,
     enhancer: createEnhancer(config, localEnhancer),
+    references: openReferences(config.REFERENCE_ALLOW_HOSTS),
     acceptor: openAcceptor(db),
     announcer: openAnnouncer(queue, log),
     keys: await openKeyCache(db, listener),

@@ -10,8 +10,6 @@ import { readAgain } from './read-again.ts'
 export interface KeyCache {
   /** Undefined for a key that is unknown, revoked or expired. Concurrent calls for one key share a query. */
   find(apiKey: string): Promise<AuthenticatedKey | undefined>
-  /** True when the key is remembered as good, without a query. */
-  isKnown(apiKey: string): boolean
 }
 
 const MOST_KEYS = 10_000
@@ -33,6 +31,5 @@ export async function openKeyCache(db: Database, listener: Listener): Promise<Ke
       const key = found?.key
       return key?.expiresAtMs !== undefined && key.expiresAtMs <= Date.now() ? undefined : key
     },
-    isKnown: (apiKey) => cache.peek(hashKey(apiKey).toString('base64'))?.key !== undefined,
   }
 }

@@ -10,7 +10,7 @@ import {
   listKeys,
   revokeKey,
 } from '@wombat/accounts'
-import { parseImageName, type Plan } from '@wombat/contract'
+import { type Plan, parseImageName } from '@wombat/contract'
 import { type Database, migrate, openDatabase, type Statement } from '@wombat/database'
 import { retryNow } from '@wombat/images'
 import { changeBalance } from '@wombat/ledger'
@@ -20,9 +20,16 @@ import { changeBalance } from '@wombat/ledger'
  * at work on it.
  */
 
-export { type Account, type AccountSummary, type ApiKeySummary, listAccounts, listKeys, setAccountDisabled } from '@wombat/accounts'
-export { type LedgerFault, type LedgerLine, type LedgerReport, listEntries, verifyLedger } from '@wombat/ledger'
+export {
+  type Account,
+  type AccountSummary,
+  type ApiKeySummary,
+  listAccounts,
+  listKeys,
+  setAccountDisabled,
+} from '@wombat/accounts'
 export type { Database } from '@wombat/database'
+export { type LedgerFault, type LedgerLine, type LedgerReport, listEntries, verifyLedger } from '@wombat/ledger'
 
 export interface Operator {
   readonly db: Database
@@ -90,7 +97,13 @@ export async function openAccount(
   let { balance } = account
   if (wish.credits > 0) {
     const ref = `opening ${account.id}`
-    const granted = await changeBalance(db, { accountId: account.id, kind: 'grant', credits: wish.credits, ref, note: 'opening' })
+    const granted = await changeBalance(db, {
+      accountId: account.id,
+      kind: 'grant',
+      credits: wish.credits,
+      ref,
+      note: 'opening',
+    })
     balance = granted.status === 'insufficient' ? balance : granted.balance
   }
   const { keyId, apiKey } = await createKey(db, { accountId: account.id, name: 'first key' })
@@ -140,7 +153,13 @@ export type CreditOutcome =
 /** Books a grant or an adjustment, or says why it can't be. */
 export async function bookCredits(
   db: Database,
-  booking: { accountId: string; kind: 'grant' | 'adjustment'; credits: number; ref: string | undefined; note: string | undefined },
+  booking: {
+    accountId: string
+    kind: 'grant' | 'adjustment'
+    credits: number
+    ref: string | undefined
+    note: string | undefined
+  },
 ): Promise<CreditOutcome> {
   const account = await findAccount(db, booking.accountId)
   if (account === undefined) {

@@ -1,5 +1,5 @@
 import { isModelId, type Quality, type Style } from '@wombat/contract'
-import { type FailureClass, type ImageProvider, ProviderError, type ProviderImage } from '@wombat/generation'
+import { type FailureClass, type ImageProvider, ProviderError, type ProviderImage, type Reference } from '@wombat/generation'
 import {
   addGarbage,
   type ClaimedImage,
@@ -19,7 +19,6 @@ import { unknownLimit } from './limits.ts'
 import { describeError } from './logger.ts'
 import { persist } from './persist.ts'
 import { finalPrompt } from './prompt.ts'
-import { loadReferences } from './references.ts'
 
 /** An object that lost the race for its row is read by nobody, but its writer may still be at it. */
 const LOSER_REMOVED_AFTER_SECONDS = 60
@@ -71,7 +70,7 @@ async function makeImage(
     throw new ProviderError('unknown', 'the limit of calls with an unknown outcome is reached')
   }
   const prompt = await finalPrompt(engine, image, signal)
-  const references = await loadReferences(engine, image, signal)
+  const references = await engine.references.load(image, signal)
   const attemptId = await openAttempt(engine.db, {
     imageId: image.imageId,
     fence: image.fence,
@@ -97,7 +96,7 @@ async function callProvider(
     image: ClaimedImage
     provider: ImageProvider
     prompt: string
-    references: Awaited<ReturnType<typeof loadReferences>>
+    references: readonly Reference[]
     attemptId: string
   },
   signal: AbortSignal,

@@ -30,28 +30,15 @@ export async function requestImages(
   order: GenerationOrder,
   idempotencyKey: string | undefined,
 ): Promise<RequestAnswer> {
-  const provider = engine.models.provider(order.model)
-  if (provider === undefined) {
-    throw new ApiError('model_unavailable', `This server has no provider for the model ${order.model}: ${engine.models.route(order.model).reason}.`)
-  }
-  if (idempotencyKey !== undefined && !IDEMPOTENCY_KEY.test(idempotencyKey)) {
-    throw new ApiError('invalid_request', 'The header Idempotency-Key must be 1 to 255 printable ASCII characters.', {
-      details: { field: 'Idempotency-Key' },
-    })
-  }
-  if (key.isAccountDisabled) {
-    throw new ApiError('account_disabled', ACCOUNT_DISABLED)
-  }
-  if (order.requiredPlan === 'professional' && key.plan !== 'professional') {
-    throw new ApiError(
-      'plan_required',
-      `${order.model} at quality ${order.quality} needs the Professional Plan. On the Basic Plan you can use gpt-image-2 at quality fast, and standard.`,
-      { details: { requiredPlan: 'professional', plan: key.plan } },
-    )
-  }
   const idempotency = idempotencyKey === undefined ? undefined : fingerprint(order, idempotencyKey)
+  // What was granted once is answered again, although the plan or the providers have changed since.
+  const isReplay = idempotency !== undefined && (await findReplay(engine.db, key.accountId, idempotency.keyHash))
+  if (!isReplay) {
+    assertMayRequest(engine, key, order)
+  }
+  const lane = engine.models.route(order.model).provider
   const price = order.creditsPerImage * order.numImages
-  const { prompt, alt } = await writePrompt(engine, key, order, { price, idempotency })
+  const { prompt, alt } = await writePrompt(engine, key, order, { price, isReplay })
   const request: AcceptRequest = {
     id: randomUUID(),
     accountId: key.accountId,
@@ -77,9 +64,9 @@ export async function requestImages(
   const outcome = await engine.acceptor.accept(request)
   refuse(outcome, price)
   const isReplayed = outcome.status === 'replay'
-  if (!isReplayed) {
+  if (!isReplayed && lane !== undefined) {
     engine.announcer.announce(
-      provider.name,
+      lane,
       request.imageIds.map((imageId) => ({ imageId, fence: 0 })),
     )
   }
@@ -93,8 +80,28 @@ export async function requestImages(
     creditsRemaining: outcome.balance,
     size: formatSize(order.size),
     quality: order.quality,
-    provider: provider.name,
+    provider: lane ?? 'none',
     ignoredParams: order.ignoredParams,
+  }
+}
+
+/** The checks that need no transaction: 400 before 403. */
+function assertMayRequest(engine: Engine, key: AuthenticatedKey, order: GenerationOrder): void {
+  if (engine.models.provider(order.model) === undefined) {
+    throw new ApiError(
+      'model_unavailable',
+      `This server has no provider for the model ${order.model}: ${engine.models.route(order.model).reason}.`,
+    )
+  }
+  if (key.isAccountDisabled) {
+    throw new ApiError('account_disabled', ACCOUNT_DISABLED)
+  }
+  if (order.requiredPlan === 'professional' && key.plan !== 'professional') {
+    throw new ApiError(
+      'plan_required',
+      `${order.model} at quality ${order.quality} needs the Professional Plan. On the Basic Plan you can use gpt-image-2 at quality fast, and standard.`,
+      { details: { requiredPlan: 'professional', plan: key.plan } },
+    )
   }
 }
 
@@ -126,6 +133,11 @@ function refuse(outcome: AcceptOutcome, price: number): void {
 
 /** The body is compared by what it means, so that other white space or order of fields is the same request. */
 function fingerprint(order: GenerationOrder, idempotencyKey: string): { keyHash: string; bodyHash: string } {
+  if (!IDEMPOTENCY_KEY.test(idempotencyKey)) {
+    throw new ApiError('invalid_request', 'The header Idempotency-Key must be 1 to 255 printable ASCII characters.', {
+      details: { field: 'Idempotency-Key' },
+    })
+  }
   const { ignoredParams: _, ...meaning } = order
   return { keyHash: sha256(idempotencyKey), bodyHash: sha256(JSON.stringify(meaning)) }
 }
@@ -142,7 +154,7 @@ async function writePrompt(
   engine: Engine,
   key: AuthenticatedKey,
   order: GenerationOrder,
-  request: { price: number; idempotency: { keyHash: string; bodyHash: string } | undefined },
+  request: { price: number; isReplay: boolean },
 ): Promise<{ prompt: string | undefined; alt: string }> {
   const wish = {
     prompt: order.prompt,
@@ -160,11 +172,7 @@ async function writePrompt(
     return { prompt: undefined, alt: '' }
   }
   // No call to an upstream for a request that is going to be refused or replayed; the transaction decides all the same.
-  const [balance, isReplay] = await Promise.all([
-    findBalance(engine.db, key.accountId),
-    request.idempotency !== undefined && findReplay(engine.db, key.accountId, request.idempotency.keyHash),
-  ])
-  const isHopeless = isReplay || balance < request.price
+  const isHopeless = request.isReplay || (await findBalance(engine.db, key.accountId)) < request.price
   const enhancer = isHopeless ? engine.localEnhancer : engine.enhancer
   return await enhancer.enhance(wish, AbortSignal.timeout(engine.config.ALT_TEXT_TIMEOUT_MS))
 }

@@ -22,6 +22,7 @@ export {
   type Route,
   resolveRoutes,
 } from './providers.ts'
+export { fetchReferences } from './references.ts'
 export { decideRetry, type FailedAttempt, failureOf, type RetryDecision, type RetryPolicy } from './retry.ts'
 export { STYLE_WORDS } from './styles.ts'
 export { createSyntheticProvider, type SyntheticOptions } from './synthetic.ts'

@@ -28,8 +28,8 @@ sharp.unblock({ operation: ['VipsForeignLoadJpegBuffer', 'VipsForeignLoadPngBuff
 sharp.concurrency(1)
 sharp.cache(false)
 
-function open(bytes: Buffer) {
-  return sharp(bytes, { limitInputPixels: PIXEL_LIMIT, failOn: 'warning', pages: 1, unlimited: false }).timeout({
+function open(bytes: Buffer, failOn: 'error' | 'warning' = 'warning') {
+  return sharp(bytes, { limitInputPixels: PIXEL_LIMIT, failOn, pages: 1, unlimited: false }).timeout({
     seconds: TIMEOUT_SECONDS,
   })
 }
@@ -44,6 +44,19 @@ export async function decodeCheck(bytes: Buffer): Promise<{ format: string; widt
     return { format, width: autoOrient.width, height: autoOrient.height }
   } catch (error) {
     throw error instanceof ImageDecodeError ? error : new ImageDecodeError('not a readable picture', { cause: error })
+  }
+}
+
+/**
+ * Decodes the whole picture, to a very small one because that is quick, only to know that it is not damaged. Throws
+ * ImageDecodeError. Forgives what cameras do: some write JPEG that libjpeg warns of.
+ */
+export async function decodeWhole(bytes: Buffer): Promise<void> {
+  await decodeCheck(bytes)
+  try {
+    await open(bytes, 'error').resize(16, 16, { fit: 'fill' }).raw().toBuffer()
+  } catch (error) {
+    throw new ImageDecodeError('the picture is damaged', { cause: error })
   }
 }
 

@@ -1,5 +1,5 @@
 export { closeAttempt, openAttempt, countAttempts, type AttemptEnd } from './attempts.ts'
-export { decodeCheck, type EncodedImage, encodeImage, ImageDecodeError, type StoredContentType } from './encode.ts'
+export { decodeCheck, decodeWhole, type EncodedImage, encodeImage, ImageDecodeError, type StoredContentType } from './encode.ts'
 export { addGarbage, dueGarbage, forgetGarbage } from './garbage.ts'
 export {
   type ClaimedImage,

@@ -34,7 +34,8 @@ const REPLACE: Statement = {
            WHERE id = $1 AND object_key = $2 AND status = 'ready' RETURNING id),
          garbage AS (
            INSERT INTO garbage_objects (object_key, delete_after)
-           SELECT $2, now() + make_interval(secs => $6) FROM replaced ON CONFLICT DO NOTHING)
+           SELECT $2, now() + make_interval(secs => $6) FROM replaced
+           ON CONFLICT (object_key) DO UPDATE SET delete_after = greatest(garbage_objects.delete_after, excluded.delete_after))
          SELECT pg_notify('wombat_image', id) FROM replaced`,
 }
 

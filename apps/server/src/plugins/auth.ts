@@ -5,19 +5,16 @@ import type { Limiters } from './limiters.ts'
 
 const BEARER = /^ *bearer +([^ ]+) *$/i
 
-/** The key of `Authorization: Bearer KEY`. Throws 401, or 429 for an address with too many failures behind it. */
+/** The key of `Authorization: Bearer KEY`. Throws 401, or 429 when its address has too many failures behind it. */
 export async function authenticate(
   request: FastifyRequest,
   { engine, limiters }: { engine: Engine; limiters: Limiters },
 ): Promise<AuthenticatedKey> {
   const apiKey = BEARER.exec(request.headers.authorization ?? '')?.[1]
   const isPlausible = apiKey !== undefined && isApiKeyShape(apiKey)
-  if (!isPlausible || !engine.keys.isKnown(apiKey)) {
-    await limiters.authFailures.check(request.ip)
-  }
   const key = isPlausible ? await engine.keys.find(apiKey) : undefined
   if (key === undefined) {
-    await limiters.authFailures.count(request.ip)
+    await limiters.authFailures.countFailure(request.ip)
     const message =
       request.headers.authorization === undefined
         ? 'The API key is missing: send the header "Authorization: Bearer YOUR_API_KEY".'

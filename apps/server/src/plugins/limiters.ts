@@ -1,22 +1,27 @@
 import { isIPv6 } from 'node:net'
 import { ApiError } from '@wombat/contract'
-import type { Config } from '@wombat/engine'
+import type { AuthenticatedKey, Config } from '@wombat/engine'
 import type { FastifyReply } from 'fastify'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 
 /** Counts a minute, in this process. */
 export interface Limiters {
-  /** Counts a POST of a key and sets the RateLimit headers; throws ApiError('rate_limited') over its limit. */
-  countRequest(keyId: string, limit: number | undefined, reply: FastifyReply): Promise<void>
-  /** Failures of an address are counted after they happened, and beyond the limit nothing is looked up for it. */
+  /**
+   * Counts a POST for its key, and for its account where that has a limit of its own, and sets the RateLimit headers
+   * of the nearer limit. Throws ApiError('rate_limited') over either.
+   */
+  countRequest(key: AuthenticatedKey, reply: FastifyReply): Promise<void>
   readonly authFailures: AddressLimiter
   readonly notFound: AddressLimiter
 }
 
+/**
+ * Counts what failed, never what succeeded: who shares an address with somebody that guesses (an office, a proxy that
+ * TRUST_PROXY does not name) is not locked out with him.
+ */
 export interface AddressLimiter {
-  /** Throws ApiError('rate_limited') when the address has used up its failures. */
-  check(address: string): Promise<void>
-  count(address: string): Promise<void>
+  /** Throws ApiError('rate_limited') instead of the failure's own error when the address has too many behind it. */
+  countFailure(address: string): Promise<void>
 }
 
 const WINDOW_SECONDS = 60
@@ -34,20 +39,46 @@ export function createLimiters(config: Config): Limiters {
   }
 
   return {
-    async countRequest(keyId, keyLimit, reply) {
-      const limit = keyLimit ?? config.RATE_LIMIT_PER_MINUTE
-      const state = await consume(limiterFor(limit), keyId)
-      const resetSeconds = Math.max(1, Math.ceil(state.msBeforeNext / 1000))
-      reply.header('ratelimit-limit', limit)
-      reply.header('ratelimit-remaining', Math.max(0, state.remainingPoints))
-      reply.header('ratelimit-reset', resetSeconds)
-      if (state.consumedPoints > limit) {
-        throw tooMany('key', `This API key may send ${limit} requests a minute.`, limit, resetSeconds)
+    async countRequest(key, reply) {
+      const keyLimit = key.rateLimitPerMinute ?? key.accountRateLimitPerMinute ?? config.RATE_LIMIT_PER_MINUTE
+      const ofKey = await count(limiterFor(keyLimit), { scope: 'key', id: key.keyId, limit: keyLimit })
+      const accountLimit = key.accountRateLimitPerMinute
+      const ofAccount =
+        accountLimit === undefined
+          ? ofKey
+          : await count(limiterFor(accountLimit), { scope: 'account', id: key.accountId, limit: accountLimit })
+      const nearer = ofAccount.remaining < ofKey.remaining ? ofAccount : ofKey
+      reply.header('ratelimit-limit', nearer.limit)
+      reply.header('ratelimit-remaining', Math.max(0, nearer.remaining))
+      reply.header('ratelimit-reset', nearer.resetSeconds)
+      for (const { scope, limit, remaining, resetSeconds } of [ofKey, ofAccount]) {
+        if (remaining < 0) {
+          throw tooMany(scope, `This ${NAMES[scope]} may send ${limit} requests a minute.`, limit, resetSeconds)
+        }
       }
     },
     authFailures: addressLimiter(config.AUTH_FAILURES_PER_MINUTE, 'failed authentications'),
     notFound: addressLimiter(config.NOT_FOUND_PER_MINUTE, 'requests for unknown images'),
   }
+}
+
+const NAMES = { key: 'API key', account: 'account', address: 'address' } as const
+
+interface Count {
+  readonly scope: 'key' | 'account'
+  readonly limit: number
+  /** Negative when this request is over the limit. */
+  readonly remaining: number
+  readonly resetSeconds: number
+}
+
+async function count(
+  limiter: RateLimiterMemory,
+  { scope, id, limit }: { scope: 'key' | 'account'; id: string; limit: number },
+): Promise<Count> {
+  const state = await consume(limiter, `${scope} ${id}`)
+  const resetSeconds = Math.max(1, Math.ceil(state.msBeforeNext / 1000))
+  return { scope, limit, remaining: limit - state.consumedPoints, resetSeconds }
 }
 
 /** The library rejects with its state when a limit is passed: that is no error here. */
@@ -65,20 +96,17 @@ async function consume(limiter: RateLimiterMemory, key: string): Promise<RateLim
 function addressLimiter(limit: number, what: string): AddressLimiter {
   const limiter = new RateLimiterMemory({ points: limit, duration: WINDOW_SECONDS })
   return {
-    async check(address) {
-      const state = await limiter.get(network(address))
-      if (state !== null && state.consumedPoints >= limit) {
+    async countFailure(address) {
+      const state = await consume(limiter, network(address))
+      if (state.consumedPoints > limit) {
         const seconds = Math.max(1, Math.ceil(state.msBeforeNext / 1000))
         throw tooMany('address', `Too many ${what} from this address: ${limit} a minute are allowed.`, limit, seconds)
       }
     },
-    async count(address) {
-      await consume(limiter, network(address))
-    },
   }
 }
 
-function tooMany(scope: 'key' | 'address', message: string, limit: number, seconds: number): ApiError {
+function tooMany(scope: keyof typeof NAMES, message: string, limit: number, seconds: number): ApiError {
   return new ApiError('rate_limited', `${message} Try again in ${seconds} s.`, {
     details: { scope, limit, windowSeconds: WINDOW_SECONDS },
     retryAfterSeconds: seconds,

@@ -10,7 +10,7 @@ export function registerImageGeneration(app: FastifyInstance, parts: { engine: E
   const { engine, limiters } = parts
   app.post('/api/image-generation/', async (request, reply) => {
     const key = await authenticate(request, parts)
-    await limiters.countRequest(key.keyId, key.rateLimitPerMinute, reply)
+    await limiters.countRequest(key, reply)
     const order = parseGenerationRequest(parseJson(request.body), { aliases: engine.aliases })
     const idempotencyKey = request.headers['idempotency-key']
     const answer = await requestImages(
@@ -50,7 +50,8 @@ function setHeaders(reply: FastifyReply, answer: RequestAnswer): void {
     'cache-control': 'no-store',
     'access-control-allow-origin': '*',
     'access-control-expose-headers':
-      'X-Request-Id, X-Credits-Charged, X-Credits-Remaining, X-Effective-Size, X-Effective-Quality, X-Ignored-Params, X-Provider',
+      'X-Request-Id, X-Credits-Charged, X-Credits-Remaining, X-Effective-Size, X-Effective-Quality, X-Ignored-Params, ' +
+      'X-Provider, Idempotent-Replayed, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset',
     'x-credits-charged': answer.creditsCharged,
     'x-credits-remaining': answer.creditsRemaining,
     'x-effective-size': answer.size,

@@ -24,7 +24,6 @@ export function registerImage(app: FastifyInstance, parts: Parts): void {
     if (hot !== undefined) {
       return sendImage(parts.engine, request, reply, hot)
     }
-    await parts.limiters.notFound.check(request.ip)
     if (name === undefined) {
       throw await notFound(request, parts)
     }
@@ -133,7 +132,7 @@ function sendElsewhere({ config }: Engine, request: ImageRequest, reply: Fastify
 }
 
 async function notFound(request: ImageRequest, { limiters }: Parts): Promise<ApiError> {
-  await limiters.notFound.count(request.ip)
+  await limiters.notFound.countFailure(request.ip)
   return new ApiError('not_found', 'There is no image with this id.')
 }
 

@@ -76,8 +76,14 @@ async function open({ url, isTrusted }: Target, options: DownloadOptions): Promi
   // Stays to the end: what breaks after the headers is reported here and by the answer.
   request.on('error', reject)
   request.once('response', resolve)
+  // Without this listener a 101 ends the request without any event, and it would never be settled.
+  request.once('upgrade', (_answer, socket) => {
+    socket.destroy()
+    reject(new ProviderError('bad_reference', 'answered 101'))
+  })
   const timer = setTimeout(() => {
-    request.destroy(new ProviderError('transient', `no answer within ${options.limits.firstByteMs} ms`))
+    reject(new ProviderError('transient', `no answer within ${options.limits.firstByteMs} ms`))
+    request.destroy()
   }, options.limits.firstByteMs)
   request.end()
   try {

@@ -43,8 +43,14 @@ test('private, local, reserved and metadata IPv4 is closed, and what borders on 
 test('IPv4 in IPv6 is judged by its number, mapped and through NAT64, however it is written', () => {
   for (const prefix of ['::ffff:', '0:0:0:0:0:ffff:', '::FFFF:', '64:ff9b::', '64:FF9B:0:0:0:0:']) {
     for (const write of [hex, (address: string) => address]) {
-      same(CLOSED_IPV4.map((address) => prefix + write(address)), false)
-      same(OPEN_IPV4.map((address) => prefix + write(address)), true)
+      same(
+        CLOSED_IPV4.map((address) => prefix + write(address)),
+        false,
+      )
+      same(
+        OPEN_IPV4.map((address) => prefix + write(address)),
+        true,
+      )
     }
   }
 })

@@ -40,7 +40,16 @@ test('public names and addresses are taken on ports 80 and 443', () => {
 })
 
 test('what is no plain http URL is refused', () => {
-  for (const text of ['', ' ', 'example.com/a.png', '//example.com/a.png', '/a.png', 'http://', 'https:///', 'http://%']) {
+  for (const text of [
+    '',
+    ' ',
+    'example.com/a.png',
+    '//example.com/a.png',
+    '/a.png',
+    'http://',
+    'https:///',
+    'http://%',
+  ]) {
     refuses(text)
   }
   for (const scheme of ['ftp', 'file', 'gopher', 'dict', 'ws', 'wss', 'blob', 'jar', 'ldap', 'unix', 'view-source']) {
@@ -79,7 +88,14 @@ test('names of this machine and of local networks are refused', () => {
     ...['localhost', 'LOCALHOST', 'localhost.', 'a.localhost', 'localhost.localdomain', 'ip6-localhost', 'redis'],
     ...['postgres', 'metadata', 'metadata.google.internal', 'metadata.google.internal.', 'host.docker.internal'],
     ...['printer.local', 'nas.lan', 'router.home', 'files.corp', 'files.intranet', '1.0.0.127.in-addr.arpa', 'a.test'],
-    ...['kubernetes.default.svc.cluster.local', 'a..b', '.example.com', 'example.com..', 'x.onion', 'ｌｏｃａｌｈｏｓｔ'],
+    ...[
+      'kubernetes.default.svc.cluster.local',
+      'a..b',
+      '.example.com',
+      'example.com..',
+      'x.onion',
+      'ｌｏｃａｌｈｏｓｔ',
+    ],
   ]) {
     refuses(`http://${name}/`)
     refuses(`https://${name}:443/a.png`)
