@@ -13,7 +13,7 @@ import { median } from './rounds.ts'
 import { runWrk } from './wrk.ts'
 const PROMPT = 'A quiet harbour at dawn with fishing boats, mist over the water and gulls above the masts'
 const seconds = Number(process.env.S ?? 4), rounds = Number(process.env.R ?? 4)
-const trees = (process.env.TREES ?? 'base=/tmp/base,main=/work/main').split(',').map((t) => t.split('=') as [string, string])
+const trees = (process.env.TREES ?? 'base=/tmp/base,main=/work/main').split(',').map((t) => [t.slice(0, t.indexOf('=')), t.slice(t.indexOf('=') + 1)] as [string, string])
 await using rig = await openRig({ profileDir: undefined })
 const log = openSync(path.join(rig.dataDir, 'log'), 'a')
 const servers: { name: string; url: string; use(): Promise<{ cpuMs: number }>; child: ReturnType<typeof fork> }[] = []

@@ -61,6 +61,7 @@ const REFUSED: readonly (readonly [name: string, from: string, file: string, sou
   ['a package above that is none of its business', 'ledger', 'src/a.ts', `import '@wombat/contract'`, /no business/],
   ['a back door', 'ledger', 'src/a.ts', `import '@wombat/database/src/migrate.ts'`, /not a door/],
   ['a package that is not there', 'ledger', 'src/a.ts', `import '@wombat/utils'`, /there is no package/],
+  ['what tests share, outside tests', 'cli', 'src/a.ts', `import '@wombat/testing'`, /no business/],
   ['another package by its path', 'ledger', 'src/a.ts', `import '../../database/src/index.ts'`, /leads out/],
   ['a file two folders up', 'ledger', 'src/a/b/c.ts', `import '../../d.ts'`, /climbs/],
   ['a library of another package', 'ledger', 'src/a.ts', `import 'bullmq'`, /belongs to queue/],
@@ -82,7 +83,7 @@ const REFUSED: readonly (readonly [name: string, from: string, file: string, sou
 for (const [name, from, file, source, fault] of REFUSED) {
   test(`refused: ${name}`, () => {
     const faults = findFaults(
-      ['database', 'queue', 'contract', 'ledger', 'engine', 'testing'],
+      ['database', 'queue', 'contract', 'ledger', 'engine', 'testing', 'cli'],
       example(from, file, source),
     )
     assert.equal(faults.length, 1, faults.join('\n'))
@@ -99,14 +100,15 @@ test('refused: a dependency that nothing imports, and a package that is not decl
     /luxon is declared and nothing imports it/,
   )
   const undeclared = { ...ledger, dependencies: [], files: new Map([['src/index.ts', `import '@wombat/database'`]]) }
-  assert.match(findFaults(['database', 'ledger'], [database, undeclared]).join(), /imported and not declared/)
+  assert.match(findFaults(['database', 'ledger'], [database, undeclared]).join(), /@wombat\/database is not declared/)
 })
 
 test('allowed: what stands above, a second door, a development package in a test', () => {
-  const order = ['database', 'queue', 'contract', 'ledger', 'engine', 'testing']
+  const order = ['database', 'queue', 'contract', 'ledger', 'engine', 'testing', 'cli']
   assert.deepEqual(findFaults(order, example('ledger', 'src/a.ts', `import { x } from './b.ts'`)), [])
   assert.deepEqual(findFaults(order, example('ledger', 'src/a.ts', `import '../package.json'`)), [])
   assert.deepEqual(findFaults(order, example('ledger', 'src/a.test.ts', `import 'fast-check'`)), [])
+  assert.deepEqual(findFaults(order, example('cli', 'src/a.test.ts', `import '@wombat/testing'`)), [])
   assert.deepEqual(findFaults(order, example('testing', 'src/a.test.ts', `import '@wombat/queue/suite'`)), [])
 })
 

@@ -22,7 +22,7 @@ async function readyCount(databaseUrl: string): Promise<number> {
   return (await countStates(databaseUrl)).ready ?? 0
 }
 
-describe('kill -9', () => {
+describe('kill -9', { timeout: 60_000 }, () => {
   test('of the server in the middle of fifty images: the next start makes the rest, and nothing twice', async () => {
     emulator.setLatency(150)
     await using server = await spawnTestServer({ env })
@@ -64,8 +64,14 @@ describe('kill -9', () => {
     await using second = await spawnTestServer({ role: 'worker', env, beside: api })
     const ids = await orderMany(api, 60)
     const owned = async (pid: number) =>
-      (await query(api.databaseUrl, `SELECT FROM images WHERE status = 'generating' AND lease_owner LIKE $1`, [`%/${pid}/%`])).length
-    await until(async () => (await owned(second.pid)) > 0 && (await readyCount(api.databaseUrl)) >= 10, { what: 'both work' })
+      (
+        await query(api.databaseUrl, `SELECT FROM images WHERE status = 'generating' AND lease_owner LIKE $1`, [
+          `%/${pid}/%`,
+        ])
+      ).length
+    await until(async () => (await owned(second.pid)) > 0 && (await readyCount(api.databaseUrl)) >= 10, {
+      what: 'both work',
+    })
     await first.kill()
     await untilReady(api, 60, 60_000)
     await assertAllDelivered(api, ids)

@@ -29,8 +29,14 @@ export async function openDatabaseProxy(databaseUrl: string): Promise<DatabasePr
     }
     const upstream =
       directory === null ? connect(port, target.hostname) : connect(path.join(directory, `.s.PGSQL.${port}`))
-    client.on('data', statementCounter(() => (statements += 1)))
-    for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
+    client.on(
+      'data',
+      statementCounter(() => (statements += 1)),
+    )
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
       sockets.add(from)
       from.on('error', () => to.destroy())
       from.on('close', () => {

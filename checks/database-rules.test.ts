@@ -57,7 +57,14 @@ describe('the database itself refuses', () => {
 
   test('an entry of another kind, with the wrong sign, or of no account', async () => {
     await refused(entry('gift', 1, 'x'), CHECK)
-    for (const [kind, amount] of [['grant', 0], ['grant', -1], ['charge', 1], ['charge', 0], ['refund', -1], ['adjustment', 0]] as const) {
+    for (const [kind, amount] of [
+      ['grant', 0],
+      ['grant', -1],
+      ['charge', 1],
+      ['charge', 0],
+      ['refund', -1],
+      ['adjustment', 0],
+    ] as const) {
       await refused(entry(kind, amount, 'x'), CHECK)
     }
     await refused(entry('grant', 1, 'x').replace(':account', `gen_random_uuid()`), FOREIGN_KEY)
@@ -82,7 +89,13 @@ describe('the database itself refuses', () => {
         'fence = -1',
         'position = 4',
       ],
-      generating: [`status = 'queued'`, 'lease_owner = NULL', 'lease_until = NULL', 'finished_at = now()', `object_key = 'x'`],
+      generating: [
+        `status = 'queued'`,
+        'lease_owner = NULL',
+        'lease_until = NULL',
+        'finished_at = now()',
+        `object_key = 'x'`,
+      ],
       ready: [
         'object_key = NULL',
         'sha256 = NULL',
@@ -94,7 +107,13 @@ describe('the database itself refuses', () => {
         `status = 'failed', failure_code = 'x'`,
         `status = 'queued'`,
       ],
-      failed: ['failure_code = NULL', 'finished_at = NULL', `object_key = 'x'`, `status = 'queued'`, `status = 'ready'`],
+      failed: [
+        'failure_code = NULL',
+        'finished_at = NULL',
+        `object_key = 'x'`,
+        `status = 'queued'`,
+        `status = 'ready'`,
+      ],
     }
     for (const [state, changes] of Object.entries(halves)) {
       for (const change of changes) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { after, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startOpenAiEmulator, until } from '@wombat/testing'
 import { openDatabaseProxy } from './database-proxy.ts'
 import { assertAllDelivered, orderMany, recordTransitions, untilReady } from './ending.ts'
@@ -11,7 +11,7 @@ const emulator = await startOpenAiEmulator()
 const env = { OPENAI_API_KEY: 'sk-check', OPENAI_BASE_URL: emulator.url }
 after(() => emulator[Symbol.asyncDispose]())
 
-describe('the queue loses everything', () => {
+describe('the queue loses everything', { timeout: 60_000 }, () => {
   test('again and again: the sweep has all images made', async () => {
     emulator.setLatency(50)
     await using server = await startTestServer({ env })
@@ -27,7 +27,7 @@ describe('the queue loses everything', () => {
   })
 })
 
-describe('the database ends all connections, again and again', () => {
+describe('the database ends all connections, again and again', { timeout: 60_000 }, () => {
   test('nobody is charged without a record, nothing is lost, and who only looks notices nothing', async () => {
     emulator.setLatency(100)
     await using server = await startTestServer({ env: { ...env, LEASE_SECONDS: '2' } })
@@ -61,7 +61,10 @@ describe('the database ends all connections, again and again', () => {
     await Promise.all(clients)
     assert.deepEqual(Object.keys(statuses), ['200'], JSON.stringify(statuses))
     await untilReady(server, accepted.length)
-    assert.deepEqual(await Promise.all(looks), accepted.map(() => 200))
+    assert.deepEqual(
+      await Promise.all(looks),
+      accepted.map(() => 200),
+    )
     await assertAllDelivered(server, accepted)
   })
 
@@ -83,7 +86,7 @@ describe('the database ends all connections, again and again', () => {
   })
 })
 
-describe('SIGTERM with jobs and waiters', () => {
+describe('SIGTERM with jobs and waiters', { timeout: 60_000 }, () => {
   test('all is over within five seconds, nobody gets half a picture, and the next start makes the rest', async () => {
     emulator.setLatency(60_000)
     const waiting = { IMAGE_SOFT_WAIT_SECONDS: '1', IMAGE_KEEPALIVE_SECONDS: '0.1', SHUTDOWN_GRACE_SECONDS: '3' }
@@ -94,7 +97,11 @@ describe('SIGTERM with jobs and waiters', () => {
     const begun = await openRaw(server.url, requestText(pathOf(first)))
     await until(() => begun.received.length > 0, { what: 'the delivery has begun' })
     await until(async () => (await countStates(server.databaseUrl)).generating === 8, { what: 'eight jobs run' })
-    const held = [server.get(pathOf(first)), server.get(pathOf(first), { method: 'HEAD' }), server.get(pathOf(ids[11] ?? ''))]
+    const held = [
+      server.get(pathOf(first)),
+      server.get(pathOf(first), { method: 'HEAD' }),
+      server.get(pathOf(ids[11] ?? '')),
+    ]
     const idle = await openRaw(server.url, '')
     // The three are held when a fourth that came after them has its answer.
     await server.get('/health/ready')

@@ -17,7 +17,11 @@ interface Server {
 }
 
 /** Orders many images, four to a POST, and answers their ids. */
-export async function orderMany(server: Server, count: number, fields: Readonly<Record<string, unknown>> = {}): Promise<string[]> {
+export async function orderMany(
+  server: Server,
+  count: number,
+  fields: Readonly<Record<string, unknown>> = {},
+): Promise<string[]> {
   const sizes = Array.from({ length: Math.ceil(count / 4) }, (_, index) => Math.min(4, count - 4 * index))
   const orders = await Promise.all(sizes.map((numImages) => order(server, { ...fields, numImages })))
   return orders.flat()
@@ -51,12 +55,22 @@ export async function untilReady(server: Server, count: number, timeoutMs = 30_0
  * All that must hold when the dust has settled: each image is ready and was so once, charged once and not refunded,
  * the ledger agrees with itself, and every address gives a whole picture.
  */
-export async function assertAllDelivered(server: Server, ids: readonly string[], options = { credits: 1000 }): Promise<void> {
+export async function assertAllDelivered(
+  server: Server,
+  ids: readonly string[],
+  options = { credits: 1000 },
+): Promise<void> {
   assert.deepEqual(await countStates(server.databaseUrl), { ready: ids.length })
   const endings = await query(server.databaseUrl, `SELECT image_id FROM transitions WHERE after IN ('ready', 'failed')`)
   assert.equal(endings.length, ids.length, 'each image came to its end once')
-  const entries = await query(server.databaseUrl, `SELECT kind, count(*)::int AS n FROM ledger_entries WHERE kind <> 'grant' GROUP BY kind`)
-  assert.deepEqual(entries.map((row) => ({ ...row })), [{ kind: 'charge', n: ids.length }])
+  const entries = await query(
+    server.databaseUrl,
+    `SELECT kind, count(*)::int AS n FROM ledger_entries WHERE kind <> 'grant' GROUP BY kind`,
+  )
+  assert.deepEqual(
+    entries.map((row) => ({ ...row })),
+    [{ kind: 'charge', n: ids.length }],
+  )
   assert.equal(await server.balance(), options.credits - ids.length)
   assert.deepEqual((await verifyLedger(server.db)).faults, [])
   // Many pictures are the same to the byte: what was decoded once need not be again.

@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
-import { failImage } from '@wombat/ledger'
-import { decode, idOf, makeNow, orderOne, pathOf, query } from './image-tools.ts'
+import { assertOpen, decode, makeNow, orderOne, pathOf } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
 // Nobody works here but the test, so that an image is in the state that the test wants.
-const server = await startTestServer({ role: 'api', env: { IMAGE_SOFT_WAIT_SECONDS: '0', RETAIN_ORIGINALS_DAYS: '30' } })
+const server = await startTestServer({
+  role: 'api',
+  env: { IMAGE_SOFT_WAIT_SECONDS: '0', RETAIN_ORIGINALS_DAYS: '30' },
+})
 after(() => server[Symbol.asyncDispose]())
 
 let jpeg = ''
 let png = ''
-let bytes = Buffer.alloc(0)
+let bytes: Buffer = Buffer.alloc(0)
 let etag = ''
 let lastModified = ''
 
@@ -43,7 +45,16 @@ describe('the name of an image', () => {
   })
 
   test('the query never matters', async () => {
-    const queries = ['?width=1216&height=832&dream', '?width=1216&#x26;', '?previewReady=3-99', '?', '??', '?a=%00', '?%', '?wait=8']
+    const queries = [
+      '?width=1216&height=832&dream',
+      '?width=1216&#x26;',
+      '?previewReady=3-99',
+      '?',
+      '??',
+      '?a=%00',
+      '?%',
+      '?wait=8',
+    ]
     for (const text of queries) {
       const answer = await server.get(`${pathOf(jpeg)}${text}`)
       assert.equal(answer.status, 200, text)
@@ -52,7 +63,16 @@ describe('the name of an image', () => {
   })
 
   test('a name of another shape is a 404 in JSON', async () => {
-    const names = ['x.jpg', `${jpeg}.gif`, `${jpeg}.jpg.jpg`, `${jpeg}0.jpg`, '..%2f..%2fetc%2fpasswd', '%00', 'v2-aaaaa-aaaaa.jpg', 'a'.repeat(90)]
+    const names = [
+      'x.jpg',
+      `${jpeg}.gif`,
+      `${jpeg}.jpg.jpg`,
+      `${jpeg}0.jpg`,
+      '..%2f..%2fetc%2fpasswd',
+      '%00',
+      'v2-aaaaa-aaaaa.jpg',
+      'a'.repeat(90),
+    ]
     for (const name of names) {
       const answer = await server.get(`/api/image/${name}`)
       assert.equal(answer.status, 404, name)
@@ -71,7 +91,9 @@ describe('the name of an image', () => {
 
 describe('a ready image', () => {
   test('a JPEG is whole, of the promised size, and says all that caches need', async () => {
-    const { status, headers } = await server.get(pathOf(jpeg), { headers: { referer: 'https://evil.example/', origin: 'null' } })
+    const { status, headers } = await server.get(pathOf(jpeg), {
+      headers: { referer: 'https://evil.example/', origin: 'null' },
+    })
     assert.equal(status, 200)
     assert.deepEqual(await decode(bytes), { format: 'jpeg', width: 1536, height: 1024 })
     assert.equal(headers.get('content-length'), String(bytes.length))
@@ -118,7 +140,11 @@ describe('conditions', () => {
     ['a list with the ETag', () => ({ 'if-none-match': `${other}, W/"x" ,${etag}` }), 304],
     ['the star', () => ({ 'if-none-match': '*' }), 304],
     ['another ETag', () => ({ 'if-none-match': other }), 200],
-    ['another ETag and a good date, which then does not count', () => ({ 'if-none-match': other, 'if-modified-since': lastModified }), 200],
+    [
+      'another ETag and a good date, which then does not count',
+      () => ({ 'if-none-match': other, 'if-modified-since': lastModified }),
+      200,
+    ],
     ['its date', () => ({ 'if-modified-since': lastModified }), 304],
     ['a later date', () => ({ 'if-modified-since': new Date(Date.now() + 1e6).toUTCString() }), 304],
     ['an earlier date', () => ({ 'if-modified-since': 'Sun, 22 Nov 2015 10:00:00 GMT' }), 200],
@@ -142,23 +168,28 @@ describe('conditions', () => {
 describe('ranges', () => {
   const part = (start: number, end?: number) => () => ({ status: 206, start, end: end ?? bytes.length - 1 })
   const whole = () => ({ status: 200, start: 0, end: bytes.length - 1 })
-  const cases: readonly [string, () => Record<string, string>, () => { status: number; start: number; end: number }][] = [
-    ['from the start', () => ({ range: 'bytes=0-99' }), part(0, 99)],
-    ['one byte', () => ({ range: 'bytes=7-7' }), part(7, 7)],
-    ['open at the end', () => ({ range: 'bytes=100-' }), part(100)],
-    ['beyond the end', () => ({ range: 'bytes=100-99999999999' }), part(100)],
-    ['a suffix', () => ({ range: 'bytes=-50' }), () => ({ status: 206, start: bytes.length - 50, end: bytes.length - 1 })],
-    ['a suffix longer than the image', () => ({ range: 'bytes=-99999999999' }), part(0)],
-    ['the unit in another case', () => ({ range: 'Bytes=0-9' }), part(0, 9)],
-    ['several ranges', () => ({ range: 'bytes=0-1,5-9' }), whole],
-    ['backwards', () => ({ range: 'bytes=9-5' }), whole],
-    ['another unit', () => ({ range: 'pixels=0-9' }), whole],
-    ['nonsense', () => ({ range: 'bytes=-' }), whole],
-    ['If-Range with the ETag', () => ({ range: 'bytes=0-9', 'if-range': etag }), part(0, 9)],
-    ['If-Range with the date', () => ({ range: 'bytes=0-9', 'if-range': lastModified }), part(0, 9)],
-    ['If-Range with a weak ETag', () => ({ range: 'bytes=0-9', 'if-range': `W/${etag}` }), whole],
-    ['If-Range with another ETag', () => ({ range: 'bytes=0-9', 'if-range': '"0000"' }), whole],
-  ]
+  const cases: readonly [string, () => Record<string, string>, () => { status: number; start: number; end: number }][] =
+    [
+      ['from the start', () => ({ range: 'bytes=0-99' }), part(0, 99)],
+      ['one byte', () => ({ range: 'bytes=7-7' }), part(7, 7)],
+      ['open at the end', () => ({ range: 'bytes=100-' }), part(100)],
+      ['beyond the end', () => ({ range: 'bytes=100-99999999999' }), part(100)],
+      [
+        'a suffix',
+        () => ({ range: 'bytes=-50' }),
+        () => ({ status: 206, start: bytes.length - 50, end: bytes.length - 1 }),
+      ],
+      ['a suffix longer than the image', () => ({ range: 'bytes=-99999999999' }), part(0)],
+      ['the unit in another case', () => ({ range: 'Bytes=0-9' }), part(0, 9)],
+      ['several ranges', () => ({ range: 'bytes=0-1,5-9' }), whole],
+      ['backwards', () => ({ range: 'bytes=9-5' }), whole],
+      ['another unit', () => ({ range: 'pixels=0-9' }), whole],
+      ['nonsense', () => ({ range: 'bytes=-' }), whole],
+      ['If-Range with the ETag', () => ({ range: 'bytes=0-9', 'if-range': etag }), part(0, 9)],
+      ['If-Range with the date', () => ({ range: 'bytes=0-9', 'if-range': lastModified }), part(0, 9)],
+      ['If-Range with a weak ETag', () => ({ range: 'bytes=0-9', 'if-range': `W/${etag}` }), whole],
+      ['If-Range with another ETag', () => ({ range: 'bytes=0-9', 'if-range': '"0000"' }), whole],
+    ]
   for (const [name, headers, expected] of cases) {
     test(`${name}: ${cases.length > 0 && expected === whole ? 200 : 206}`, async () => {
       const answer = await get(headers())
@@ -180,91 +211,6 @@ describe('ranges', () => {
     }
   })
 })
-
-describe('an image that is not there', () => {
-  test('an unknown id is a 404 at once, which nobody may keep', async () => {
-    for (const method of ['GET', 'HEAD']) {
-      const answer = await server.get('/api/image/v2-aaaaaaaaa-aaaaaaaaa.jpg', { method })
-      assert.equal(answer.status, 404)
-      assert.equal(answer.headers.get('cache-control'), 'no-store')
-    }
-    assert.equal((await server.get('/api/image/v2-aaaaaaaaa-aaaaaaaaa.json')).error.code, 'not_found')
-  })
-
-  test('an address that guesses is refused after its limit, and images in memory are still served to it', async () => {
-    await using strict = await startTestServer({ role: 'api', env: { NOT_FOUND_PER_MINUTE: '3' } })
-    const id = await orderOne(strict)
-    await makeNow(strict.engine, id)
-    assert.equal((await strict.get(pathOf(id))).status, 200)
-    for (const status of [404, 404, 404, 429, 429]) {
-      const answer = await strict.get('/api/image/v2-aaaaaaaaa-aaaaaaaaa.jpg')
-      assert.equal(answer.status, status)
-      assert.equal(answer.headers.get('cache-control'), 'no-store')
-      assert.equal(Number(answer.headers.get('retry-after')) > 0, status === 429)
-    }
-    assert.equal((await strict.get(pathOf(id))).status, 200)
-  })
-
-  test('one that failed for good is a 422 or 410 that says so, and its credits are back', async () => {
-    const codes = { moderation_refused: 422, bad_reference: 422, generation_failed: 410, generation_deadline: 410, image_cancelled: 410 }
-    for (const [code, status] of Object.entries({ ...codes, a_code_of_a_later_version: 410 })) {
-      const before = await server.balance()
-      const id = await orderOne(server)
-      assert.equal(await server.balance(), before - 1)
-      await failImage(server.db, { imageId: id, fence: undefined, code, message: 'It failed.' })
-      const answer = await server.get(pathOf(id))
-      assert.equal(answer.status, status)
-      assert.equal(answer.error.code, code.startsWith('a_') ? 'generation_failed' : code)
-      assert.deepEqual(answer.error.details, { refunded: true })
-      assert.equal(answer.headers.get('cache-control'), 'no-store')
-      assert.equal(await server.balance(), before)
-      assert.equal((await server.get(pathOf(id), { method: 'HEAD' })).status, status)
-    }
-  })
-})
-
-describe('the status of an image', () => {
-  const statusOf = async (id: string) => (await server.get(`/api/image/${id}.json`)).json as Record<string, unknown>
-
-  test('it tells every state, never waits, and nobody keeps it', async () => {
-    const id = await orderOne(server, { prompt: 'a quiet pond', model: 'standard', size: '16:9' })
-    const queued = await server.get(`/api/image/${id.toUpperCase()}.JSON`)
-    assert.equal(queued.status, 200)
-    assert.equal(queued.headers.get('cache-control'), 'no-store')
-    assertOpen(queued.headers)
-    const keys = ['id', 'status', 'progress', 'queuePosition', 'etaSeconds', 'alt', 'width', 'height', 'contentType', 'finalPrompt', 'error']
-    const body = queued.json as Record<string, unknown>
-    assert.deepEqual(Object.keys(body), keys)
-    const { progress, etaSeconds, ...rest } = body
-    const fixed = { id, alt: '', width: 1344, height: 768, finalPrompt: 'a quiet pond', contentType: null, error: null }
-    assert.deepEqual(rest, { ...fixed, status: 'queued', queuePosition: 0 })
-    assert.ok(progress === 0 && Number(etaSeconds) >= 1)
-
-    await query(server.databaseUrl, `UPDATE images SET status = 'generating', fence = 9, lease_owner = 'x', lease_until = now() + interval '1 h' WHERE id = $1`, [id])
-    const processing = await statusOf(id)
-    assert.equal(processing.status, 'processing')
-    assert.ok(Number(processing.progress) > 0 && Number(processing.progress) < 1)
-    await failImage(server.db, { imageId: id, fence: 9, code: 'moderation_refused', message: 'No.' })
-    const { status, error } = await statusOf(id)
-    assert.deepEqual({ status, error }, { status: 'failed', error: { code: 'moderation_refused', message: 'No.', refunded: true } })
-  })
-
-  test('a finished one says what it is, and how many are ahead is counted', async () => {
-    const { status, progress, etaSeconds, contentType } = await statusOf(png)
-    assert.deepEqual({ status, progress, etaSeconds, contentType }, { status: 'finished', progress: 1, etaSeconds: 0, contentType: 'image/png' })
-    const answer = await server.post({ prompt: 'four', model: 'premium', numImages: 4 })
-    const later = await server.post({ prompt: 'the fifth', model: 'premium' })
-    assert.equal(answer.images.length, 4)
-    assert.equal((await statusOf(idOf(later.images[0]?.url ?? ''))).queuePosition, 4)
-  })
-})
-
-/** Anybody's page may show it, and no browser guesses another type. */
-function assertOpen(headers: Headers) {
-  assert.equal(headers.get('access-control-allow-origin'), '*')
-  assert.equal(headers.get('cross-origin-resource-policy'), 'cross-origin')
-  assert.equal(headers.get('x-content-type-options'), 'nosniff')
-}
 
 function pick(headers: Headers, names: readonly string[]) {
   return names.map((name) => headers.get(name))

@@ -56,7 +56,9 @@ const PICTURES = { 'image/jpeg': paint(false), 'image/png': paint(true) }
 
 async function paint(isOriginalPreserved: boolean) {
   const sides = { width: 640, height: 480 }
-  const png = await sharp({ create: { ...sides, channels: 3, background: '#a0522d' } }).png().toBuffer()
+  const png = await sharp({ create: { ...sides, channels: 3, background: '#a0522d' } })
+    .png()
+    .toBuffer()
   return await encodeImage(png, { ...sides, isOriginalPreserved })
 }
 
@@ -145,4 +147,11 @@ export function readChunks(received: Buffer): { head: string; body: Buffer; isCo
     parts.push(received.subarray(lineEnd + 2, lineEnd + 2 + size))
     at = lineEnd + 2 + size + 2
   }
+}
+
+/** Anybody's page may show it, and no browser guesses another type. */
+export function assertOpen(headers: Headers) {
+  assert.equal(headers.get('access-control-allow-origin'), '*')
+  assert.equal(headers.get('cross-origin-resource-policy'), 'cross-origin')
+  assert.equal(headers.get('x-content-type-options'), 'nosniff')
 }

@@ -21,7 +21,7 @@ async function fail(server: TestServer, id: string, code = 'generation_failed') 
   assert.ok(await failImage(server.db, { imageId: id, fence: undefined, code, message: 'It failed.' }))
 }
 
-describe('a request for a pending image, at first', () => {
+describe('a request for a pending image, at first', { timeout: 60_000 }, () => {
   test('is held without a byte, and gets the ordinary answer once the image is there', async () => {
     const id = await orderOne(patient)
     const raw = await openRaw(patient.url, requestText(pathOf(id)))
@@ -77,7 +77,7 @@ describe('a request for a pending image, at first', () => {
   })
 })
 
-describe('the number of requests that are held', () => {
+describe('the number of requests that are held', { timeout: 60_000 }, () => {
   test('is bounded for an address: one more is a 503 at once, and a place that is left is free again', async () => {
     const id = await orderOne(patient)
     const raws = await Promise.all([1, 2, 3].map(() => openRaw(patient.url, requestText(pathOf(id)))))
@@ -116,16 +116,20 @@ describe('the number of requests that are held', () => {
     assert.equal(refused.error.code, 'overloaded')
     assert.deepEqual(refused.error.details, { scope: 'server', limit: 2 })
     await finishNow(server.engine, id, 'image/jpeg')
-    assert.deepEqual((await Promise.all(answers)).map(({ status }) => status), [200, 200])
+    assert.deepEqual(
+      (await Promise.all(answers)).map(({ status }) => status),
+      [200, 200],
+    )
   })
 })
 
-describe('a request that is held for longer and can have no keep-alive delivery', () => {
-  const kinds: readonly [string, { preserveOriginal?: boolean; method?: string; headers?: Record<string, string> }][] = [
-    ['a PNG is expected', { preserveOriginal: true }],
-    ['HEAD', { method: 'HEAD' }],
-    ['a range', { headers: { range: 'bytes=0-9' } }],
-  ]
+describe('a request that is held for longer and can have no keep-alive delivery', { timeout: 60_000 }, () => {
+  const kinds: readonly [string, { preserveOriginal?: boolean; method?: string; headers?: Record<string, string> }][] =
+    [
+      ['a PNG is expected', { preserveOriginal: true }],
+      ['HEAD', { method: 'HEAD' }],
+      ['a range', { headers: { range: 'bytes=0-9' } }],
+    ]
   for (const [name, { preserveOriginal = false, method = 'GET', headers = {} }] of kinds) {
     test(`${name}: is sent to itself eight times, then away`, async () => {
       const id = await orderOne(hasty, { preserveOriginal })
@@ -153,7 +157,10 @@ describe('a request that is held for longer and can have no keep-alive delivery'
     const id = await orderOne(hasty)
     const raw = await openRaw(hasty.url, requestText(pathOf(id), { version: '1.0' }))
     await raw.closed
-    assert.match(raw.received.toString('latin1'), new RegExp(`^HTTP/1\\.1 302 [^]*\\nlocation: ${id}\\.jpg\\?wait=1\\r`, 'i'))
+    assert.match(
+      raw.received.toString('latin1'),
+      new RegExp(`^HTTP/1\\.1 302 [^]*\\nlocation: ${id}\\.jpg\\?wait=1\\r`, 'i'),
+    )
   })
 
   test('every way to write the address leads back to the image', async () => {
@@ -174,7 +181,7 @@ describe('a request that is held for longer and can have no keep-alive delivery'
   })
 })
 
-describe('other modes', () => {
+describe('other modes', { timeout: 60_000 }, () => {
   test('redirect: a JPEG too is sent to itself', async () => {
     const env = { IMAGE_WAIT_MODE: 'redirect', IMAGE_SOFT_WAIT_SECONDS: '0.02' }
     await using server = await startTestServer({ role: 'api', env })

@@ -37,7 +37,7 @@ async function assertWhole(answers: readonly Promise<{ status: number; bytes: Bu
   assert.equal(server.engine.waiters.size, 0)
 }
 
-describe('two thousand requests that wait in one process', () => {
+describe('two thousand requests that wait in one process', { timeout: 60_000 }, () => {
   test('for forty images: all get whole bytes, and the wake-up costs no statement for each of them', async () => {
     const orders = await Promise.all(Array.from({ length: 10 }, () => order(maker, { numImages: 4 })))
     const ids = orders.flat()
@@ -76,7 +76,7 @@ describe('two thousand requests that wait in one process', () => {
   })
 })
 
-describe('a notification that is lost', () => {
+describe('a notification that is lost', { timeout: 60_000 }, () => {
   test('with its connection: who waits is woken when the connection is back', async () => {
     const ids = await order(maker, { numImages: 2 })
     const answers = await ask(ids, 20)

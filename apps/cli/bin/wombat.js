@@ -34,7 +34,7 @@ function runWithOwnNode() {
     console.error(
       `wombat: this is Node ${process.versions.node}, and Wombat needs Node ${NEEDED}. Run \`npm install\` without --omit=optional on Linux x64, or install Node ${NEEDED} from https://nodejs.org.`,
     )
-    process.exitCode = 1
+    process.exitCode = 3
     return
   }
   const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
@@ -47,7 +47,7 @@ function runWithOwnNode() {
   }
   child.on('error', (error) => {
     console.error(`wombat: ${node} does not start (${error.message}). Install Node ${NEEDED} from https://nodejs.org.`)
-    process.exitCode = 1
+    process.exitCode = 3
   })
   child.on('exit', (code, signal) => {
     if (signal === null) {

@@ -139,9 +139,8 @@ function describe(done: {
   )
   if (creditsCharged !== undefined && creditsRemaining !== undefined) {
     const by = provider === undefined ? '' : ` by ${provider}`
-    lines.push(
-      `${credits(creditsCharged)} charged, ${count(creditsRemaining)} left; made${by} in ${seconds.toFixed(1)} s`,
-    )
+    const made = isWhole ? `; made${by} in ${seconds.toFixed(1)} s` : ''
+    lines.push(`${credits(creditsCharged)} charged, ${count(creditsRemaining)} left${made}`)
   }
   if (session.firstKey !== undefined) {
     lines.push('', `This made the first account. Its API key, shown only now: ${session.firstKey}`)

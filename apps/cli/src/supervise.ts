@@ -16,6 +16,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** npm and bin/wombat.js pass on a Ctrl-C that the terminal has sent to everyone already: twice within this is once. */
 const SAME_SIGNAL_MS = 300
 
+const WATCH_PARENT_MS = 100
+
 /**
  * Runs work that ends when its signal aborts: at the first signal of the system, or an error that nobody caught. A
  * second signal, or work that doesn't end in time, ends the process at once.
@@ -53,6 +55,7 @@ export async function supervise<T>(
     }
   }
 
+  const orphans = watchParent(() => stoppedBy ?? stop('SIGTERM'))
   for (const signal of SIGNALS) {
     process.on(signal, onSignal)
   }
@@ -62,10 +65,27 @@ export async function supervise<T>(
     return { value: await work(stopping.signal), stoppedBy }
   } finally {
     clearTimeout(deadline)
+    clearInterval(orphans)
     for (const signal of SIGNALS) {
       process.off(signal, onSignal)
     }
     process.off('uncaughtException', onError)
     process.off('unhandledRejection', onError)
   }
+}
+
+/**
+ * npm sends its signals to a shell, which dies of them and hands nothing on: then we are orphans whom nobody would stop.
+ * Undefined when npm did not call us, and a change of parents says nothing.
+ */
+function watchParent(onOrphaned: () => void): NodeJS.Timeout | undefined {
+  const parent = process.ppid
+  if (process.env.npm_lifecycle_event === undefined) {
+    return undefined
+  }
+  return setInterval(() => {
+    if (process.ppid !== parent) {
+      onOrphaned()
+    }
+  }, WATCH_PARENT_MS)
 }

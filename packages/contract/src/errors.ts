@@ -103,6 +103,8 @@ export interface ErrorBody {
   code: ErrorCode
   requestId: string
   details?: ErrorDetails
+  /** Of an image that failed for good: its credits are back. The same as in `details`. */
+  refunded?: true
 }
 
 /** The JSON body of every status from 400 on. */
@@ -111,5 +113,5 @@ export function errorBody(
   requestId: string,
 ): ErrorBody {
   const { code, message, details } = error
-  return { error: message, message, code, requestId, ...(details && { details }) }
+  return { error: message, message, code, requestId, ...(details && { details }), ...(details?.refunded === true && { refunded: true }) }
 }

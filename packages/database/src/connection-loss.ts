@@ -8,5 +8,7 @@ export function isConnectionLoss(error: unknown): boolean {
   if (!(error instanceof Error)) {
     return false
   }
-  return 'code' in error && typeof error.code === 'string' ? LOSS_CODE.test(error.code) : LOSS_MESSAGE.test(error.message)
+  return 'code' in error && typeof error.code === 'string'
+    ? LOSS_CODE.test(error.code)
+    : LOSS_MESSAGE.test(error.message)
 }

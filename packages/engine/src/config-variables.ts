@@ -161,7 +161,9 @@ function optional<T>(parse: Parser<T>): Parser<T | undefined> {
 
 function hosts(value: string): readonly string[] {
   const list = value.split(',').map((part) => part.trim().toLowerCase())
-  if (!list.every((part) => /^(\[[0-9a-f:]+\]|[a-z0-9.-]+):\d{1,5}$/.test(part))) {
+  const isTaken = (part: string) =>
+    /^(\[[0-9a-f:]+\]|[a-z0-9.-]+):[1-9]\d{0,4}$/.test(part) && Number(part.split(':').at(-1)) <= 65535
+  if (!list.every(isTaken)) {
     throw new FormatError('host:port pairs, such as files.intranet:8080')
   }
   return list

@@ -3,8 +3,8 @@ import { decideRetry, failureOf, ProviderError } from '@wombat/generation'
 import { type ClaimedImage, countAttempts, requeueImage } from '@wombat/images'
 import { failImage } from '@wombat/ledger'
 import type { Engine } from './engine.ts'
-import { describeError } from './logger.ts'
 import { unknownLimit } from './limits.ts'
+import { describeError } from './logger.ts'
 
 const MESSAGES: Record<string, string> = {
   moderation_refused: 'The image model refused this prompt for its content.',
@@ -15,13 +15,13 @@ const MESSAGES: Record<string, string> = {
 
 /**
  * After a failed try: queues the image again for later, or fails it and gives the credits back. An error that nobody
- * foresaw counts as passing, up to the deadline: nothing is dropped.
+ * foresaw counts as passing, up to the deadline: nothing is dropped. `elapsedMs` is the time since the claim.
  */
 export async function settleFailure(
   engine: Engine,
   image: ClaimedImage,
   error: unknown,
-  options: { isStopping: boolean },
+  options: { isStopping: boolean; elapsedMs: number },
 ): Promise<void> {
   const { imageId, fence } = image
   const failure = failureOf(error)
@@ -39,7 +39,7 @@ export async function settleFailure(
       attempts: counted,
       unknownAttempts: maybePaid,
       isPaid: provider?.isPaid ?? false,
-      ageMs: image.ageMs,
+      ageMs: image.ageMs + options.elapsedMs,
       random: Math.random,
     },
     {
@@ -61,6 +61,9 @@ export async function settleFailure(
   }
   const message = MESSAGES[decision.code] ?? 'The image could not be made.'
   if (await failImage(engine.db, { imageId, fence, code: decision.code, message })) {
-    engine.log.warn({ imageId, failure, code: decision.code, err: describeError(error) }, 'image failed, credits returned')
+    engine.log.warn(
+      { imageId, failure, code: decision.code, err: describeError(error) },
+      'image failed, credits returned',
+    )
   }
 }

@@ -1,5 +1,12 @@
+import { createHash } from 'node:crypto'
 import { isModelId, type Quality, type Style } from '@wombat/contract'
-import { type FailureClass, type ImageProvider, ProviderError, type ProviderImage, type Reference } from '@wombat/generation'
+import {
+  type FailureClass,
+  type ImageProvider,
+  ProviderError,
+  type ProviderImage,
+  type Reference,
+} from '@wombat/generation'
 import {
   addGarbage,
   type ClaimedImage,
@@ -12,7 +19,6 @@ import {
   makeReady,
   openAttempt,
 } from '@wombat/images'
-import { createHash } from 'node:crypto'
 import type { Engine } from './engine.ts'
 import { settleFailure } from './give-up.ts'
 import { unknownLimit } from './limits.ts'
@@ -39,7 +45,7 @@ export async function produceImage(engine: Engine, imageId: string, stop: AbortS
   using lease = engine.leases.hold(image, stop)
   const startedMs = performance.now()
   try {
-    const made = await makeImage(engine, image, lease.signal)
+    const made = await makeImage(engine, image, { signal: lease.signal, deadlineMs: startedMs + image.remainingMs })
     if (made !== undefined) {
       const seconds = (performance.now() - startedMs) / 1000
       engine.timing.record(image.model, seconds)
@@ -49,16 +55,24 @@ export async function produceImage(engine: Engine, imageId: string, stop: AbortS
       )
     }
   } catch (error) {
-    await settleFailure(engine, image, error, { isStopping: stop.aborted })
+    await settleFailure(engine, image, error, { isStopping: stop.aborted, elapsedMs: performance.now() - startedMs })
   }
+}
+
+interface Limits {
+  /** Aborted when the claim is lost or the process stops. */
+  readonly signal: AbortSignal
+  /** On the clock of performance.now(). */
+  readonly deadlineMs: number
 }
 
 /** Undefined: the claim was lost on the way, and another worker has the image. */
 async function makeImage(
   engine: Engine,
   image: ClaimedImage,
-  signal: AbortSignal,
+  limits: Limits,
 ): Promise<{ provider: string; bytes: number } | undefined> {
+  const { signal } = limits
   const provider = isModelId(image.model) ? engine.models.provider(image.model) : undefined
   if (provider === undefined) {
     throw new ProviderError('credentials', `no provider serves ${image.model} at present`)
@@ -81,7 +95,9 @@ async function makeImage(
     return undefined
   }
   const encoded = await callProvider(engine, { image, provider, prompt, references, attemptId }, signal)
-  return (await publish(engine, image, provider, encoded, signal)) ? { provider: provider.name, bytes: encoded.bytes.length } : undefined
+  return (await publish(engine, image, provider, encoded, limits))
+    ? { provider: provider.name, bytes: encoded.bytes.length }
+    : undefined
 }
 
 async function isOverPaidLimit(engine: Engine, image: ClaimedImage, provider: ImageProvider): Promise<boolean> {
@@ -156,24 +172,25 @@ function toProviderError(error: unknown): ProviderError {
   if (error instanceof ProviderError) {
     return error
   }
-  const message = error instanceof ImageDecodeError ? `undecodable picture: ${error.message}` : describeError(error).message
+  const message =
+    error instanceof ImageDecodeError ? `undecodable picture: ${error.message}` : describeError(error).message
   return new ProviderError('unknown', message, { cause: error })
 }
 
 /**
  * Stores the bytes under a name of this claim's own and points the row at them. The picture exists and may have been
- * paid for, so a store or database that is away is waited for as long as the claim holds.
+ * paid for, so a store or database that is away is waited for as long as the claim holds, up to the image's deadline.
  */
 async function publish(
   engine: Engine,
   image: ClaimedImage,
   provider: ImageProvider,
   encoded: EncodedImage,
-  signal: AbortSignal,
+  limits: Limits,
 ): Promise<boolean> {
   const extension = encoded.contentType === 'image/png' ? 'png' : 'jpg'
   const objectKey = `images/${image.imageId.slice(3, 5)}/${image.imageId}/${image.fence}.${extension}`
-  const task = { signal, log: engine.log, imageId: image.imageId }
+  const task = { signal: limits.signal, endMs: limits.deadlineMs, log: engine.log, imageId: image.imageId }
   await persist(() => engine.store.put(objectKey, encoded.bytes, encoded.contentType), { ...task, what: 'store' })
   const isReady = await persist(
     () =>

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { awaitImage, describeError, type Engine, type FoundImage } from '@wombat/engine'
 import type { FastifyReply } from 'fastify'
@@ -38,22 +39,9 @@ export async function keepAlive(
     'x-request-id': reply.request.id,
   })
   raw.write(JPEG_BEGIN)
-  const everyMs = engine.config.IMAGE_KEEPALIVE_SECONDS * 1000
   try {
-    for (let faults = 0; !gone.aborted && faults < MOST_FAULTS_IN_A_ROW; ) {
-      const found = await look(engine, imageId, everyMs, gone)
-      if (found === undefined || found.status === 'pending') {
-        faults = found === undefined ? faults + 1 : 0
-        raw.write(EMPTY_COMMENT)
-        continue
-      }
-      if (found.status !== 'ready' || found.image.contentType !== 'image/jpeg') {
-        break
-      }
-      const bytes = found.image.bytes ?? (await engine.store.read(found.image.objectKey))
-      if (bytes === undefined) {
-        break
-      }
+    const bytes = await awaitBytes(engine, raw, imageId, gone)
+    if (bytes !== undefined) {
       raw.end(bytes.subarray(SOI_BYTES))
       cutSlowReader(reply)
       return reply
@@ -65,6 +53,28 @@ export async function keepAlive(
   }
   raw.socket?.resetAndDestroy()
   return reply
+}
+
+/** Writes a comment at each tick until the image is there. Undefined: it will not come, or nobody waits any more. */
+async function awaitBytes(
+  engine: Engine,
+  raw: ServerResponse,
+  imageId: string,
+  gone: AbortSignal,
+): Promise<Buffer | undefined> {
+  const everyMs = engine.config.IMAGE_KEEPALIVE_SECONDS * 1000
+  for (let faults = 0; !gone.aborted && faults < MOST_FAULTS_IN_A_ROW; ) {
+    const found = await look(engine, imageId, everyMs, gone)
+    if (found?.status === 'ready' && found.image.contentType === 'image/jpeg') {
+      return found.image.bytes ?? (await engine.store.read(found.image.objectKey))
+    }
+    if (found !== undefined && found.status !== 'pending') {
+      return undefined
+    }
+    faults = found === undefined ? faults + 1 : 0
+    raw.write(EMPTY_COMMENT)
+  }
+  return undefined
 }
 
 /** Undefined: the database could not be asked just now. It may be restarting, and the image is still to come. */
