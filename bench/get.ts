@@ -23,10 +23,13 @@ export async function benchGet(options: BenchOptions): Promise<void> {
   const [imageId = ''] = await makeUnfinished(rig.database(), 1)
   await (await storeImage(rig, imageId, jpeg)).publish()
   const ours = `${server.url}/api/image/${imageId}.jpg`
-  await using nginx = nginxProgram === undefined ? undefined : await startNginx(nginxProgram, { directory: rig.dataDir, file: jpeg })
+  await using nginx =
+    nginxProgram === undefined ? undefined : await startNginx(nginxProgram, { directory: rig.dataDir, file: jpeg })
 
   const get = async (url: string | undefined, headers: Record<string, string> = {}) =>
-    url === undefined ? Number.NaN : (await runWrk(wrk, { url, connections: CONNECTIONS, seconds: options.seconds, headers })).perSecond
+    url === undefined
+      ? Number.NaN
+      : (await runWrk(wrk, { url, connections: CONNECTIONS, seconds: options.seconds, headers })).perSecond
   const [tag, nginxTag] = await Promise.all([readEtag(ours, jpeg), readEtag(nginx?.url, jpeg)])
   const figures = await interleave(
     {

@@ -13,7 +13,11 @@ const HEADERS_END = '\r\n\r\n'
 const scratch = Buffer.allocUnsafe(256 * 1024)
 
 /** Resolves when the request is on its way. `source`: which of the addresses 127.0.0.x it comes from. */
-export async function holdRequest(request: { port: number; path: string; source: string | undefined }): Promise<HeldRequest> {
+export async function holdRequest(request: {
+  port: number
+  path: string
+  source: string | undefined
+}): Promise<HeldRequest> {
   const { port, path, source } = request
   const { promise, resolve, reject } = Promise.withResolvers<{ firstByteMs: number; lastByteMs: number }>()
   // Whoever cuts it does not look at it any more.

@@ -16,7 +16,13 @@ export interface Picture {
 export async function makeJpeg(sizeBytes: number): Promise<Buffer> {
   for (let side = 64; ; side += 8) {
     const noise = sharp({
-      create: { width: side, height: side, channels: 3, background: '#888', noise: { type: 'gaussian', mean: 128, sigma: 30 } },
+      create: {
+        width: side,
+        height: side,
+        channels: 3,
+        background: '#888',
+        noise: { type: 'gaussian', mean: 128, sigma: 30 },
+      },
     })
     const bytes = await noise.jpeg({ quality: 85 }).toBuffer()
     if (bytes.length >= sizeBytes) {

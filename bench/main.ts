@@ -38,13 +38,17 @@ const options: BenchOptions = {
   profileDir: values.profile,
 }
 const names = positionals.length === 0 ? [...SCRIPTS.keys()] : positionals
-const areNumbersRight = [options.seconds, options.rounds, options.waiters].every((one) => Number.isInteger(one) && one > 0)
+const areNumbersRight = [options.seconds, options.rounds, options.waiters].every(
+  (one) => Number.isInteger(one) && one > 0,
+)
 
 if (values.help || !areNumbersRight || names.some((name) => !SCRIPTS.has(name))) {
   console.log(USAGE)
   process.exitCode = values.help ? 0 : 2
 } else {
-  console.log(`Node ${process.versions.node}, ${availableParallelism()} processors (${cpus()[0]?.model ?? 'unknown'}), ${new Date().toISOString()}`)
+  console.log(
+    `Node ${process.versions.node}, ${availableParallelism()} processors (${cpus()[0]?.model ?? 'unknown'}), ${new Date().toISOString()}`,
+  )
   for (const name of names) {
     const load = SCRIPTS.get(name)
     await (await load?.())?.(options)

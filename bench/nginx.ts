@@ -20,9 +20,13 @@ export async function startNginx(nginx: string, options: { directory: string; fi
   await chmod(directory, 0o755)
   await writeFile(path.join(directory, 'image.jpg'), options.file, { mode: 0o644 })
   await writeFile(path.join(directory, 'nginx.conf'), configuration(directory, port))
-  const child = spawn(nginx, ['-p', directory, '-c', path.join(directory, 'nginx.conf'), '-e', path.join(directory, 'error.log')], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
+  const child = spawn(
+    nginx,
+    ['-p', directory, '-c', path.join(directory, 'nginx.conf'), '-e', path.join(directory, 'error.log')],
+    {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  )
   const exited = once(child, 'exit')
   const url = `http://127.0.0.1:${port}/image.jpg`
   const stop = async () => {
@@ -42,7 +46,9 @@ export async function startNginx(nginx: string, options: { directory: string; fi
 
 function configuration(directory: string, port: number): string {
   // Every directory that it would otherwise look for in the system.
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `  ${name}_temp_path ${directory}/${name};`)
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `  ${name}_temp_path ${directory}/${name};`,
+  )
   return `${process.getuid?.() === 0 ? 'user root;\n' : ''}daemon off;
 worker_processes 1;
 pid ${directory}/nginx.pid;

@@ -31,7 +31,12 @@ export async function benchPost(options: BenchOptions): Promise<void> {
   const post = async (keysFile: string, connections: number) => {
     await settle(rig)
     const script = { name: 'post.lua', args: [keysFile, JSON.stringify({ prompt: PROMPT })] }
-    return await runWrk(wrk, { url: `${server.url}/api/image-generation/`, connections, seconds: options.seconds, script })
+    return await runWrk(wrk, {
+      url: `${server.url}/api/image-generation/`,
+      connections,
+      seconds: options.seconds,
+      script,
+    })
   }
   const charge = async (accounts: number, clients: number) => {
     await settle(rig)
@@ -80,7 +85,9 @@ export async function benchPost(options: BenchOptions): Promise<void> {
   ]
   printTable('POST: accepted, durable, announced to the queue; no worker runs', rows)
   const { faults } = await verifyLedger(rig.database())
-  console.log(`\nLedger afterwards: ${faults.length === 0 ? 'every balance adds up' : JSON.stringify(faults.slice(0, 3))}`)
+  console.log(
+    `\nLedger afterwards: ${faults.length === 0 ? 'every balance adds up' : JSON.stringify(faults.slice(0, 3))}`,
+  )
 }
 
 async function writeKeys(rig: Rig, name: string, keys: readonly string[]): Promise<string> {

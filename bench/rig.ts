@@ -123,7 +123,8 @@ async function answer<Kind extends ServerAnswer['kind']>(
   kind: Kind,
 ): Promise<Extract<ServerAnswer, { kind: Kind }>> {
   const ended = new AbortController()
-  const onExit = () => ended.abort(new Error('the server ended: its log is on the screen or was removed with its directory'))
+  const onExit = () =>
+    ended.abort(new Error('the server ended: its log is on the screen or was removed with its directory'))
   child.once('exit', onExit)
   try {
     for (;;) {

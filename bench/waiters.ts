@@ -24,7 +24,10 @@ export async function benchWaiters(options: BenchOptions): Promise<void> {
 
   const before = await server.ask('memory')
   const images = await makeUnfinished(rig.database(), IMAGES)
-  const held = await holdAll(bench, Array.from({ length: options.waiters }, (_, i) => images[i % IMAGES] ?? ''))
+  const held = await holdAll(
+    bench,
+    Array.from({ length: options.waiters }, (_, i) => images[i % IMAGES] ?? ''),
+  )
   await untilHeld(server, options.waiters)
   const after = await server.ask('memory')
   const kilobytes = (after.rssBytes - before.rssBytes) / options.waiters / 1024
@@ -34,7 +37,12 @@ export async function benchWaiters(options: BenchOptions): Promise<void> {
   const allMs = await measureAll(bench, images, held)
   const many = options.waiters.toLocaleString('en')
   const rows: Row[] = [
-    { what: `memory of a waiter, ${many} held`, figure: kilobytes, unit: 'KB', goals: { project: atMost(18), issue: atMost(18) } },
+    {
+      what: `memory of a waiter, ${many} held`,
+      figure: kilobytes,
+      unit: 'KB',
+      goals: { project: atMost(18), issue: atMost(18) },
+    },
     { what: `processor while ${many} wait`, figure: idlePercent, unit: '% of one', goals: { project: atMost(2) } },
     {
       what: `wake-up of one among ${many}: first byte after the commit, p50`,
@@ -65,7 +73,10 @@ interface Bench {
 async function warm(bench: Bench): Promise<void> {
   for (let round = 0; round < 3; round += 1) {
     const images = await makeUnfinished(bench.rig.database(), 10)
-    const held = await holdAll(bench, Array.from({ length: 200 }, (_, i) => images[i % images.length] ?? ''))
+    const held = await holdAll(
+      bench,
+      Array.from({ length: 200 }, (_, i) => images[i % images.length] ?? ''),
+    )
     await untilHeld(bench.server, held.length)
     await measureAll(bench, images, held)
     for (const request of held) {
@@ -119,7 +130,11 @@ async function measureSingle({ rig, server, jpeg }: Bench): Promise<number> {
   return median(times)
 }
 
-async function measureAll({ rig, jpeg }: Bench, images: readonly string[], held: readonly HeldRequest[]): Promise<number> {
+async function measureAll(
+  { rig, jpeg }: Bench,
+  images: readonly string[],
+  held: readonly HeldRequest[],
+): Promise<number> {
   const stored = await Promise.all(images.map((imageId) => storeImage(rig, imageId, jpeg)))
   const startedMs = performance.now()
   const [answers] = await Promise.all([

@@ -1,30 +1,33 @@
 import assert from 'node:assert/strict'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { startOpenAiEmulator, until } from '@wombat/testing'
 import { assertAllDelivered, orderMany, recordTransitions, untilReady } from './ending.ts'
 import { countStates, query } from './image-tools.ts'
 import { spawnTestServer, startTestServer } from './server-fixture.ts'
 
 const CONCURRENCY = 8
-const emulator = await startOpenAiEmulator()
-const env = { OPENAI_API_KEY: 'sk-check', OPENAI_BASE_URL: emulator.url, OPENAI_CONCURRENCY: String(CONCURRENCY) }
-after(() => emulator[Symbol.asyncDispose]())
 
-/** Calls for pictures since the last time that this was asked. */
-function paidCalls(): number {
-  const calls = emulator.requests.length - seenCalls
-  seenCalls = emulator.requests.length
-  return calls
+/** An upstream of the test's own, so that its calls can be counted. */
+async function openUpstream(latencyMs: number) {
+  const emulator = await startOpenAiEmulator({ latencyMs })
+  const env = { OPENAI_API_KEY: 'sk-check', OPENAI_BASE_URL: emulator.url, OPENAI_CONCURRENCY: String(CONCURRENCY) }
+  return {
+    env,
+    get paidCalls() {
+      return emulator.requests.length
+    },
+    [Symbol.asyncDispose]: emulator.close,
+  }
 }
-let seenCalls = 0
 
 async function readyCount(databaseUrl: string): Promise<number> {
   return (await countStates(databaseUrl)).ready ?? 0
 }
 
-describe('kill -9', { timeout: 60_000 }, () => {
+describe('kill -9', { timeout: 90_000 }, () => {
   test('of the server in the middle of fifty images: the next start makes the rest, and nothing twice', async () => {
-    emulator.setLatency(150)
+    await using upstream = await openUpstream(150)
+    const { env } = upstream
     await using server = await spawnTestServer({ env })
     await recordTransitions(server.databaseUrl)
     const ids = await orderMany(server, 50)
@@ -33,8 +36,8 @@ describe('kill -9', { timeout: 60_000 }, () => {
     const before = await countStates(server.databaseUrl)
     assert.ok((before.generating ?? 0) > 0 && (before.ready ?? 0) < 40, JSON.stringify(before))
     const held = await query(server.databaseUrl, `SELECT id FROM images WHERE status = 'generating'`)
-    const startedMs = performance.now()
     await server.start()
+    const startedMs = performance.now()
     const heldIds = held.map(({ id }) => String(id))
     const isTakenUp = async () => {
       const left = await query(server.databaseUrl, 'SELECT FROM images WHERE id = ANY ($1) AND fence = 1', [heldIds])
@@ -42,7 +45,7 @@ describe('kill -9', { timeout: 60_000 }, () => {
     }
     await until(isTakenUp, { timeoutMs: 20_000, what: 'the orphans are taken up' })
     const recoveryMs = performance.now() - startedMs
-    console.log(`orphans taken up ${Math.round(recoveryMs)} ms after the start of the next process`)
+    console.log(`orphans taken up ${Math.round(recoveryMs)} ms after the next process was ready`)
     assert.ok(recoveryMs < 10_000, `${recoveryMs} ms`)
 
     // And once more, before it has come to its senses.
@@ -50,14 +53,15 @@ describe('kill -9', { timeout: 60_000 }, () => {
     await server.start()
     await untilReady(server, 50, 60_000)
     await assertAllDelivered(server, ids)
-    const calls = paidCalls()
+    const calls = upstream.paidCalls
     assert.ok(calls >= 50 && calls <= 50 + 2 * CONCURRENCY, `${calls} paid calls for 50 images`)
     const open = await query(server.databaseUrl, 'SELECT FROM attempts WHERE outcome IS NULL')
     assert.equal(open.length, 0, 'what was open is closed as unknown')
   })
 
   test('of one of two workers beside an API: sixty images, each exactly once', async () => {
-    emulator.setLatency(150)
+    await using upstream = await openUpstream(150)
+    const { env } = upstream
     await using api = await spawnTestServer({ role: 'api', env })
     await recordTransitions(api.databaseUrl)
     await using first = await spawnTestServer({ role: 'worker', env, beside: api })
@@ -75,14 +79,15 @@ describe('kill -9', { timeout: 60_000 }, () => {
     await first.kill()
     await untilReady(api, 60, 60_000)
     await assertAllDelivered(api, ids)
-    const calls = paidCalls()
+    const calls = upstream.paidCalls
     assert.ok(calls >= 60 && calls <= 60 + CONCURRENCY, `${calls} paid calls for 60 images`)
     const [row] = await query(api.databaseUrl, 'SELECT max(fence) AS fence FROM images')
     assert.ok(row.fence <= 2)
   })
 
   test('of the API right after an answer: what it did not announce is made by the worker', async () => {
-    emulator.setLatency(0)
+    await using upstream = await openUpstream(0)
+    const { env } = upstream
     await using api = await spawnTestServer({ role: 'api', env })
     await recordTransitions(api.databaseUrl)
     const ids = await orderMany(api, 12)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startOpenAiEmulator, until } from '@wombat/testing'
 import { openDatabaseProxy } from './database-proxy.ts'
@@ -7,13 +7,17 @@ import { assertAllDelivered, orderMany, recordTransitions, untilReady } from './
 import { countStates, decode, idOf, openRaw, orderOne, pathOf, query, readChunks, requestText } from './image-tools.ts'
 import { spawnTestServer, startTestServer } from './server-fixture.ts'
 
-const emulator = await startOpenAiEmulator()
-const env = { OPENAI_API_KEY: 'sk-check', OPENAI_BASE_URL: emulator.url }
-after(() => emulator[Symbol.asyncDispose]())
+/** An upstream of the test's own. */
+async function openUpstream(latencyMs: number) {
+  const emulator = await startOpenAiEmulator({ latencyMs })
+  const env = { OPENAI_API_KEY: 'sk-check', OPENAI_BASE_URL: emulator.url }
+  return { env, setLatency: emulator.setLatency, [Symbol.asyncDispose]: emulator.close }
+}
 
-describe('the queue loses everything', { timeout: 60_000 }, () => {
-  test('again and again: the sweep has all images made', async () => {
-    emulator.setLatency(50)
+describe('a server', { timeout: 60_000, concurrency: true }, () => {
+  test('whose queue loses everything again and again has all images made by the sweep', async () => {
+    await using upstream = await openUpstream(50)
+    const { env } = upstream
     await using server = await startTestServer({ env })
     await recordTransitions(server.databaseUrl)
     const ids = await orderMany(server, 16)
@@ -25,11 +29,10 @@ describe('the queue loses everything', { timeout: 60_000 }, () => {
     await untilReady(server, 16)
     await assertAllDelivered(server, ids)
   })
-})
 
-describe('the database ends all connections, again and again', { timeout: 60_000 }, () => {
-  test('nobody is charged without a record, nothing is lost, and who only looks notices nothing', async () => {
-    emulator.setLatency(100)
+  test('whose database ends all connections again and again loses nothing, and who only looks notices nothing', async () => {
+    await using upstream = await openUpstream(100)
+    const { env } = upstream
     await using server = await startTestServer({ env: { ...env, LEASE_SECONDS: '2' } })
     await recordTransitions(server.databaseUrl)
     const accepted: string[] = []
@@ -68,7 +71,9 @@ describe('the database ends all connections, again and again', { timeout: 60_000
     await assertAllDelivered(server, accepted)
   })
 
-  test('a POST whose database is away is refused and costs nothing, and one that waits through it is charged once', async () => {
+  test('whose database is away refuses a POST, which costs nothing; one that outlasts it is charged once', async () => {
+    await using upstream = await openUpstream(0)
+    const { env } = upstream
     await using maker = await startTestServer({ role: 'api', env })
     await using proxy = await openDatabaseProxy(maker.databaseUrl)
     await using server = await startTestServer({ role: 'api', env, beside: { ...maker, databaseUrl: proxy.url } })
@@ -84,11 +89,10 @@ describe('the database ends all connections, again and again', { timeout: 60_000
     assert.equal(await maker.balance(), 998)
     assert.equal((await server.get('/health/ready')).status, 200)
   })
-})
 
-describe('SIGTERM with jobs and waiters', { timeout: 60_000 }, () => {
-  test('all is over within five seconds, nobody gets half a picture, and the next start makes the rest', async () => {
-    emulator.setLatency(60_000)
+  test('that gets SIGTERM is gone in five seconds, gives nobody half a picture, and the next start makes the rest', async () => {
+    await using upstream = await openUpstream(60_000)
+    const { env } = upstream
     const waiting = { IMAGE_SOFT_WAIT_SECONDS: '1', IMAGE_KEEPALIVE_SECONDS: '0.1', SHUTDOWN_GRACE_SECONDS: '3' }
     await using server = await spawnTestServer({ env: { ...env, ...waiting } })
     await recordTransitions(server.databaseUrl)
@@ -123,7 +127,7 @@ describe('SIGTERM with jobs and waiters', { timeout: 60_000 }, () => {
     await idle.closed
 
     assert.deepEqual(await countStates(server.databaseUrl), { queued: 12 })
-    emulator.setLatency(0)
+    upstream.setLatency(0)
     await server.start()
     await untilReady(server, 12)
     await assertAllDelivered(server, ids)

@@ -50,11 +50,11 @@ export async function startServer(engine: Engine): Promise<RunningServer> {
     },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 100 },
   })
-  app.addHook('onRequest', async (request, reply) => {
+  // The hooks of every request call back: a promise each would be a tenth of what Fastify costs.
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
-    if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
-      throw new ApiError('invalid_request', 'The header Host is missing.')
-    }
+    const isHostMissing = request.headers.host === undefined && request.raw.httpVersion === '1.1'
+    done(isHostMissing ? new ApiError('invalid_request', 'The header Host is missing.') : undefined)
   })
   // Nobody need refuse an expectation that he does not know (RFC 9110, 10.1.1), and Node would without a word.
   app.server.on('checkExpectation', (request, response) => app.routing(request, response))

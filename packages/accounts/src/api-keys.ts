@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { newApiKey, type Plan } from '@wombat/contract'
 import type { Database, Statement } from '@wombat/database'
 import { notifyAccountsChanged } from './accounts.ts'
@@ -29,7 +29,7 @@ export interface ApiKeySummary {
 
 /** SHA-256 is enough for a key of 122 random bits: there is nothing to guess, and a slow hash would be a lever for overload. */
 export function hashKey(apiKey: string): Buffer {
-  return createHash('sha256').update(apiKey).digest()
+  return hash('sha256', apiKey, 'buffer')
 }
 
 /** The key in plain text is in the answer and nowhere else. */

@@ -113,5 +113,12 @@ export function errorBody(
   requestId: string,
 ): ErrorBody {
   const { code, message, details } = error
-  return { error: message, message, code, requestId, ...(details && { details }), ...(details?.refunded === true && { refunded: true }) }
+  return {
+    error: message,
+    message,
+    code,
+    requestId,
+    ...(details && { details }),
+    ...(details?.refunded === true && { refunded: true }),
+  }
 }

@@ -30,7 +30,10 @@ export function openAnnouncer(queue: JobQueue, log: Logger): Announcer {
       try {
         await queue.announce(lane, batch)
       } catch (error) {
-        log.warn({ lane, images: batch.length, err: describeError(error) }, 'images could not be announced, the sweep will')
+        log.warn(
+          { lane, images: batch.length, err: describeError(error) },
+          'images could not be announced, the sweep will',
+        )
       }
       await sleep(PAUSE_MS)
     } while (state.waiting.length > 0)

@@ -66,7 +66,9 @@ function key(value: string): string {
 function httpUrl(value: string): string {
   const url = URL.parse(value)
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '' || url.hash !== '') {
-    throw new FormatError('an http or https URL without user name, query or fragment, such as https://images.example.com')
+    throw new FormatError(
+      'an http or https URL without user name, query or fragment, such as https://images.example.com',
+    )
   }
   return url.href.replace(/\/+$/, '')
 }
@@ -104,7 +106,9 @@ function aliases(value: string): ReadonlyMap<string, string> {
 
 function addresses(value: string): readonly string[] {
   const list = value.split(',').map((part) => part.trim())
-  if (!list.every((part) => /^[0-9a-fA-F.:]+(\/\d{1,3})?$/.test(part) || /^(loopback|linklocal|uniquelocal)$/.test(part))) {
+  if (
+    !list.every((part) => /^[0-9a-fA-F.:]+(\/\d{1,3})?$/.test(part) || /^(loopback|linklocal|uniquelocal)$/.test(part))
+  ) {
     throw new FormatError('addresses or networks, such as 127.0.0.1,10.0.0.0/8, or loopback, linklocal, uniquelocal')
   }
   return list

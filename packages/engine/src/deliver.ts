@@ -7,7 +7,12 @@ import type { FoundImage } from './image-cache.ts'
  * change falls in between. Throws ApiError('shutting_down') when the server stops meanwhile. When the client goes
  * away (`gone`) it answers what is known; nobody reads that any more.
  */
-export async function awaitImage(engine: Engine, imageId: string, waitMs: number, gone: AbortSignal): Promise<FoundImage> {
+export async function awaitImage(
+  engine: Engine,
+  imageId: string,
+  waitMs: number,
+  gone: AbortSignal,
+): Promise<FoundImage> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const unsubscribe = engine.waiters.subscribe(imageId, resolve)
   const onGone = () => resolve()

@@ -7,15 +7,29 @@ export async function createLogger(options: { level: string; format: 'auto' | 'p
   const isPretty = options.format === 'pretty' || (options.format === 'auto' && process.stdout.isTTY === true)
   const settings = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
   if (!isPretty) {
-    return pino({ ...settings, formatters: { level: (label) => ({ level: label }) } }, destination({ dest: 1, sync: true }))
+    return pino(
+      { ...settings, formatters: { level: (label) => ({ level: label }) } },
+      destination({ dest: 1, sync: true }),
+    )
   }
   const { default: pretty } = await import('pino-pretty')
-  const stream = pretty({ colorize: process.stdout.hasColors?.() ?? false, translateTime: 'SYS:HH:MM:ss', sync: true, singleLine: true })
+  const stream = pretty({
+    colorize: process.stdout.hasColors?.() ?? false,
+    translateTime: 'SYS:HH:MM:ss',
+    sync: true,
+    singleLine: true,
+  })
   return pino(settings, stream)
 }
 
 /** What may be logged of an error: no request or response of an upstream hangs on it. */
-export function describeError(error: unknown): { name: string; message: string; code?: string; stack?: string; cause?: string } {
+export function describeError(error: unknown): {
+  name: string
+  message: string
+  code?: string
+  stack?: string
+  cause?: string
+} {
   if (!(error instanceof Error)) {
     return { name: 'unknown', message: String(error).slice(0, 200) }
   }
@@ -24,6 +38,14 @@ export function describeError(error: unknown): { name: string; message: string; 
     message: error.message.slice(0, 500),
     ...('code' in error && typeof error.code === 'string' ? { code: error.code } : {}),
     ...(error.cause instanceof Error ? { cause: error.cause.message.slice(0, 200) } : {}),
-    ...(error.stack === undefined ? {} : { stack: error.stack.split('\n').slice(1, 6).map((line) => line.trim()).join(' < ') }),
+    ...(error.stack === undefined
+      ? {}
+      : {
+          stack: error.stack
+            .split('\n')
+            .slice(1, 6)
+            .map((line) => line.trim())
+            .join(' < '),
+        }),
   }
 }

@@ -14,7 +14,9 @@ test('a process that has ended is dead', async () => {
   assert.equal(isDeadProcess(ownIdentity().replace(`/${process.pid}/`, `/${child.pid}/`)), true)
 })
 
-test('another process that has got the same id is not the one that held the lease', { skip: process.platform !== 'linux' }, () => {
+test('another process that has got the same id is not the one that held the lease', {
+  skip: process.platform !== 'linux',
+}, () => {
   assert.equal(isDeadProcess(ownIdentity().replace(/\d+$/, '1')), true)
 })
 

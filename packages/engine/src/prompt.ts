@@ -1,5 +1,5 @@
 import type { Style } from '@wombat/contract'
-import { claimPrompt, type ClaimedImage, findPrompt, storePrompt } from '@wombat/images'
+import { type ClaimedImage, claimPrompt, findPrompt, storePrompt } from '@wombat/images'
 import type { Engine } from './engine.ts'
 
 /** Longer than the enhancer may take, so that only a crash lets a second call happen. */

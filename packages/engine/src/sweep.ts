@@ -1,5 +1,12 @@
 import type { ErrorCode } from '@wombat/contract'
-import { type DueImage, dueGarbage, findDue, findExpiredLeases, forgetGarbage, removeOldIdempotencyKeys } from '@wombat/images'
+import {
+  type DueImage,
+  dueGarbage,
+  findDue,
+  findExpiredLeases,
+  forgetGarbage,
+  removeOldIdempotencyKeys,
+} from '@wombat/images'
 import { failImage } from '@wombat/ledger'
 import type { Engine } from './engine.ts'
 import { isDeadProcess } from './process-identity.ts'
@@ -21,7 +28,11 @@ const LANE_IS_FULL = 500
  */
 export function startSweep(engine: Engine): { stop(): Promise<void> } {
   const sweep = repeat(() => sweepOnce(engine), { everyMs: SWEEP_INTERVAL_MS, name: 'sweep', log: engine.log })
-  const garbage = repeat(() => removeGarbage(engine), { everyMs: GARBAGE_INTERVAL_MS, name: 'garbage', log: engine.log })
+  const garbage = repeat(() => removeGarbage(engine), {
+    everyMs: GARBAGE_INTERVAL_MS,
+    name: 'garbage',
+    log: engine.log,
+  })
   const tidy = repeat(() => tidyUp(engine), { everyMs: TIDY_INTERVAL_MS, name: 'tidy', log: engine.log })
   return {
     async stop() {

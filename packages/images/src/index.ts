@@ -1,12 +1,19 @@
-export { closeAttempt, openAttempt, countAttempts, type AttemptEnd } from './attempts.ts'
-export { decodeCheck, decodeWhole, type EncodedImage, encodeImage, ImageDecodeError, type StoredContentType } from './encode.ts'
+export { type AttemptEnd, closeAttempt, countAttempts, openAttempt } from './attempts.ts'
+export {
+  decodeCheck,
+  decodeWhole,
+  type EncodedImage,
+  encodeImage,
+  ImageDecodeError,
+  type StoredContentType,
+} from './encode.ts'
 export { addGarbage, dueGarbage, forgetGarbage } from './garbage.ts'
 export {
   type ClaimedImage,
   claimImage,
+  type DueImage,
   findDue,
   findExpiredLeases,
-  type DueImage,
   makeReady,
   renewLeases,
   requeueImage,
@@ -19,12 +26,12 @@ export {
   findFinished,
   findImage,
   findImageDetails,
+  findImageStatus,
   findReplay,
   findRequestImages,
   type ImageDetails,
   type ImageRow,
   type ImageStatusRow,
-  findImageStatus,
   listImages,
   removeOldIdempotencyKeys,
 } from './rows.ts'

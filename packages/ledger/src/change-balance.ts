@@ -19,7 +19,13 @@ const CHANGE: Statement = {
  */
 export async function changeBalance(
   db: Database,
-  change: { accountId: string; kind: 'grant' | 'adjustment'; credits: number; ref?: string | undefined; note?: string | undefined },
+  change: {
+    accountId: string
+    kind: 'grant' | 'adjustment'
+    credits: number
+    ref?: string | undefined
+    note?: string | undefined
+  },
 ): Promise<BalanceChange> {
   const ref = change.ref ?? randomUUID()
   const [row] = await db.run<{ balance: number | null; is_repeated: boolean }>(CHANGE, [

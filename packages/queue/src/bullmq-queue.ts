@@ -1,41 +1,9 @@
 import assert from 'node:assert/strict'
-import type { Job, WorkerOptions } from 'bullmq'
+import type { BullmqBackend, BullmqJob, BullmqProducer, OnError } from './bullmq-backend.ts'
 import { gather } from './gather.ts'
 import type { JobQueue, LaneWorker, Wakeup, WakeupHandler } from './job-queue.ts'
 import { startLaneWorker } from './lane-worker.ts'
 import { within } from './within.ts'
-
-export type OnError = (error: unknown, where: string) => void
-export type WakeupProcessor = (job: Job<string>, token?: string) => Promise<void>
-export type WorkerSettings = Omit<WorkerOptions<never>, 'connection'>
-
-interface BullmqJob {
-  name: string
-  data: string
-  opts: { jobId: string }
-}
-
-/** What this package uses of BullMQ's Queue, whatever that runs on. */
-export interface BullmqProducer {
-  addBulk(jobs: BullmqJob[]): Promise<unknown>
-  getJobCounts(...types: ('waiting' | 'active')[]): Promise<Record<string, number>>
-}
-
-/** What this package uses of BullMQ's Worker, whatever that runs on. */
-export interface BullmqWorker {
-  run(): Promise<void>
-  close(): Promise<void>
-}
-
-/** All that differs between PostgreSQL and Redis. What it opens is connected and reports its own `error` events. */
-export interface BullmqBackend {
-  readonly description: string
-  openProducer(lane: string): Promise<BullmqProducer>
-  openWorker(lane: string, processor: WakeupProcessor, settings: WorkerSettings): Promise<BullmqWorker>
-  check(): Promise<void>
-  /** Closes the producers as well; workers are closed before. What is still under way rejects. */
-  close(): Promise<void>
-}
 
 /** The same for every job: our rows decide when to try again, and a job that ended leaves nothing behind. */
 export const JOB_OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true }

@@ -1,4 +1,4 @@
-import type { BullmqBackend, OnError, WakeupProcessor, WorkerSettings } from './bullmq-queue.ts'
+import type { BullmqBackend, OnError, WakeupProcessor, WorkerSettings } from './bullmq-backend.ts'
 import type { LaneWorker, WakeupHandler } from './job-queue.ts'
 import { RunningHandlers } from './running-handlers.ts'
 import { within } from './within.ts'

@@ -8,11 +8,10 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
  */
 export function registerBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const encoding = request.headers['content-encoding']
-    if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-      throw new ApiError('unsupported_media_type', 'Send the body without Content-Encoding.')
-    }
+    const isTaken = encoding === undefined || encoding.toLowerCase() === 'identity'
+    done(isTaken ? undefined : new ApiError('unsupported_media_type', 'Send the body without Content-Encoding.'))
   })
   app.addContentTypeParser('*', { parseAs: 'buffer' as const }, checkType)
 }

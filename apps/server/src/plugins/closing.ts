@@ -5,10 +5,11 @@ const CLOSE_IDLE_EVERY_MS = 100
 /** Fastify's close waits for every connection, and ours are kept alive and held: this ends them in an orderly way. */
 export function registerClosing(app: FastifyInstance): { stop(options: { graceMs: number }): Promise<void> } {
   let isClosing = false
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     if (isClosing) {
       reply.header('connection', 'close')
     }
+    done()
   })
   return {
     async stop({ graceMs }) {

@@ -76,7 +76,7 @@ export function sendError(reply: FastifyReply, error: ApiError): void {
   reply.status(error.status).headers({
     'cache-control': 'no-store',
     'access-control-allow-origin': '*',
-      'access-control-expose-headers': 'X-Request-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset',
+    'access-control-expose-headers': 'X-Request-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset',
     'cross-origin-resource-policy': 'cross-origin',
     'x-content-type-options': 'nosniff',
     'x-request-id': reply.request.id,
