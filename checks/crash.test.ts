@@ -27,7 +27,7 @@ async function readyCount(databaseUrl: string): Promise<number> {
 describe('kill -9', { timeout: 90_000 }, () => {
   test('of the server in the middle of fifty images: the next start makes the rest, and nothing twice', async () => {
     await using upstream = await openUpstream(150)
-    const { env } = upstream
+    const env = { ...upstream.env, LEASE_SECONDS: '600' }
     await using server = await spawnTestServer({ env })
     await recordTransitions(server.databaseUrl)
     const ids = await orderMany(server, 50)
@@ -37,16 +37,13 @@ describe('kill -9', { timeout: 90_000 }, () => {
     assert.ok((before.generating ?? 0) > 0 && (before.ready ?? 0) < 40, JSON.stringify(before))
     const held = await query(server.databaseUrl, `SELECT id FROM images WHERE status = 'generating'`)
     await server.start()
-    const startedMs = performance.now()
     const heldIds = held.map(({ id }) => String(id))
     const isTakenUp = async () => {
       const left = await query(server.databaseUrl, 'SELECT FROM images WHERE id = ANY ($1) AND fence = 1', [heldIds])
       return left.length === 0
     }
-    await until(isTakenUp, { timeoutMs: 20_000, what: 'the orphans are taken up' })
-    const recoveryMs = performance.now() - startedMs
-    console.log(`orphans taken up ${Math.round(recoveryMs)} ms after the next process was ready`)
-    assert.ok(recoveryMs < 10_000, `${recoveryMs} ms`)
+    // Long before their leases end: the next process sees that their holder is dead.
+    await until(isTakenUp, { timeoutMs: 60_000, what: 'the orphans are taken up' })
 
     // And once more, before it has come to its senses.
     await server.kill()

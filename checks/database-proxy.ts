@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import path from 'node:path'
 
-export interface DatabaseProxy extends AsyncDisposable {
+export interface DatabaseProxy extends Disposable {
   /** The same database, through the proxy. */
   readonly url: string
   /** How many statements have gone through. */
@@ -10,7 +10,7 @@ export interface DatabaseProxy extends AsyncDisposable {
   /** Breaks all connections and refuses new ones, as a server that is being restarted does. */
   cut(): void
   /** Lets new connections through again. */
-  mend(): void
+  mend(): Promise<void>
 }
 
 /** Stands between a server and its PostgreSQL, so that a test can take it away from one server only. */
@@ -19,14 +19,9 @@ export async function openDatabaseProxy(databaseUrl: string): Promise<DatabasePr
   const directory = target.searchParams.get('host')
   const port = target.port === '' ? 5432 : Number(target.port)
   const sockets = new Set<Socket>()
-  let isCut = false
   let statements = 0
 
   const server = createServer((client) => {
-    if (isCut) {
-      client.resetAndDestroy()
-      return
-    }
     const upstream =
       directory === null ? connect(port, target.hostname) : connect(path.join(directory, `.s.PGSQL.${port}`))
     client.on(
@@ -46,13 +41,17 @@ export async function openDatabaseProxy(databaseUrl: string): Promise<DatabasePr
       from.pipe(to)
     }
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const listen = async (at: number) => {
+    server.listen(at, '127.0.0.1')
+    await once(server, 'listening')
+  }
+  await listen(0)
   const address = server.address()
+  const ownPort = typeof address === 'object' ? (address?.port ?? 0) : 0
   const url = new URL(databaseUrl)
   url.searchParams.delete('host')
   url.hostname = '127.0.0.1'
-  url.port = String(typeof address === 'object' ? address?.port : '')
+  url.port = String(ownPort)
 
   const breakAll = () => {
     for (const socket of sockets) {
@@ -65,17 +64,13 @@ export async function openDatabaseProxy(databaseUrl: string): Promise<DatabasePr
       return statements
     },
     cut() {
-      isCut = true
-      breakAll()
-    },
-    mend() {
-      isCut = false
-    },
-    async [Symbol.asyncDispose]() {
-      const closed = once(server, 'close')
       server.close()
       breakAll()
-      await closed
+    },
+    mend: () => listen(ownPort),
+    [Symbol.dispose]() {
+      server.close()
+      breakAll()
     },
   }
 }

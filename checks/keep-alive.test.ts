@@ -149,7 +149,7 @@ describe('a client that goes away during the delivery', { timeout: 60_000 }, () 
 
 describe('a database that is away during the delivery', { timeout: 60_000 }, () => {
   test('costs the client nothing but time', async () => {
-    await using proxy = await openDatabaseProxy(server.databaseUrl)
+    using proxy = await openDatabaseProxy(server.databaseUrl)
     await using beside = await startTestServer({ role: 'api', env, beside: { ...server, databaseUrl: proxy.url } })
     const id = await orderOne(server)
     const raws = await Promise.all([1, 2].map(() => openRaw(beside.url, requestText(pathOf(id)))))
@@ -158,7 +158,7 @@ describe('a database that is away during the delivery', { timeout: 60_000 }, () 
     const already = Math.max(...raws.map((raw) => bodyOf(raw).length - BEGIN.length)) / COMMENT.length
     await Promise.all(raws.map((raw) => comments(raw, already + 2)))
     await finishNow(server.engine, id, 'image/jpeg')
-    proxy.mend()
+    await proxy.mend()
     for (const raw of raws) {
       await until(() => readChunks(raw.received).isComplete, { what: 'the whole picture' })
       assert.deepEqual(await decode(bodyOf(raw)), { format: 'jpeg', width: 640, height: 480 })

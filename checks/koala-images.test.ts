@@ -50,7 +50,6 @@ test('Complete Example: runs and prints two URLs with their alt texts', async ()
 test('Heads up: the URL comes before the image, and requesting it right away blocks until it is ready', async () => {
   const began = performance.now()
   const [image] = (await server.post({ prompt: 'a cat that takes its time' })).images
-  assert.ok(performance.now() - began < LATENCY_MS)
   const { status } = (await server.get(`${image?.url.replace(/jpg$/, 'json')}`)).json as { status: string }
   assert.match(status, /^(queued|processing)$/)
   const answer = await server.get(image?.url ?? '')

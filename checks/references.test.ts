@@ -115,6 +115,7 @@ async function refuses(reference: string): Promise<void> {
     message: 'A reference image could not be fetched or used.',
     code: 'bad_reference',
     details: { refunded: true },
+    refunded: true,
   })
   assert.equal(await server.balance(), balance, reference)
   assert.equal(emulator.requests.length, calls, 'nothing was sent to OpenAI')

@@ -11,7 +11,7 @@ const proxy = await openDatabaseProxy(maker.databaseUrl)
 const server = await startTestServer({ role: 'api', beside: { ...maker, databaseUrl: proxy.url } })
 after(async () => {
   await server[Symbol.asyncDispose]()
-  await proxy[Symbol.asyncDispose]()
+  proxy[Symbol.dispose]()
   await maker[Symbol.asyncDispose]()
 })
 
@@ -84,7 +84,7 @@ describe('a notification that is lost', { timeout: 60_000 }, () => {
     await until(() => !server.engine.listener.isConnected, { what: 'the loss is noticed' })
     await Promise.all(ids.map((id) => finishNow(maker.engine, id, 'image/jpeg')))
     assert.equal(server.engine.waiters.size, 20)
-    proxy.mend()
+    await proxy.mend()
     await assertWhole(answers)
   })
 

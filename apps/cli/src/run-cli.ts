@@ -12,6 +12,8 @@ export interface CliOptions {
   /** Where it runs; an empty .env is put there, so that nobody's own settings count. */
   readonly folder: string
   readonly env?: Readonly<Record<string, string>>
+  /** With a shell in between that hands no signal on, as `npm start` has it. */
+  readonly isUnderNpm?: true
 }
 
 export interface Finished {
@@ -35,13 +37,16 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
 
 export async function startCli(
   args: readonly string[],
-  { folder, env = {} }: CliOptions,
+  { folder, env = {}, isUnderNpm }: CliOptions,
 ): Promise<RunningCli & { readonly finished: Promise<Finished> }> {
   await writeFile(path.join(folder, '.env'), '', { flag: 'a' })
   const { PATH = '', TMPDIR = '/tmp' } = process.env
-  const child = spawn(process.execPath, [BIN, ...args], {
+  const npm = isUnderNpm === true ? { npm_lifecycle_event: 'start' } : {}
+  const [command, before] =
+    isUnderNpm === true ? ['sh', ['-c', '"$@"; true', 'sh', process.execPath]] : [process.execPath, []]
+  const child = spawn(command, [...before, BIN, ...args], {
     cwd: folder,
-    env: { PATH, TMPDIR, HOME: folder, DATA_DIR: path.join(folder, 'data'), ...env },
+    env: { PATH, TMPDIR, HOME: folder, DATA_DIR: path.join(folder, 'data'), ...npm, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''

@@ -136,3 +136,13 @@ test('api and worker are two processes on one database, and a key that was given
     assert.doesNotMatch(stdout + stderr, new RegExp(apiKey))
   }
 })
+
+test('a server whose npm was told to stop does not outlive it', async () => {
+  await using folder = await createTemporaryDirectory()
+  await using database = await createTestDatabase()
+  const env = { DATABASE_URL: database.url, PORT: '0' }
+  await using npm = await startCli(['start'], { folder: folder.path, env, isUnderNpm: true })
+  await npm.until(READY)
+  const { stdout } = await npm.stop('SIGTERM')
+  assert.match(stdout, /"msg":"stopped"\}\n$/)
+})

@@ -7,6 +7,7 @@ import { registerClosing } from './plugins/closing.ts'
 import { answerClientError, answerFrameworkError, registerErrors } from './plugins/errors.ts'
 import { createLimiters } from './plugins/limiters.ts'
 import { registerHealth } from './routes/health.ts'
+import { openHotLane } from './routes/hot-lane.ts'
 import { registerImage } from './routes/image.ts'
 import { registerImageGeneration } from './routes/image-generation.ts'
 import { registerIndex } from './routes/index-page.ts'
@@ -62,7 +63,8 @@ export async function startServer(engine: Engine): Promise<RunningServer> {
   const limiters = createLimiters(config)
   registerErrors(app, engine)
   registerBodies(app)
-  const closing = registerClosing(app)
+  const lane = openHotLane(app.server, engine, { idleMs: KEEP_ALIVE_TIMEOUT_MS })
+  const closing = registerClosing(app, lane)
   registerImageGeneration(app, { engine, limiters })
   registerImage(app, { engine, limiters })
   registerHealth(app, { engine })

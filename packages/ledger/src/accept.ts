@@ -64,6 +64,12 @@ const MOST_PER_STATEMENT = 128
 /** Two, so that one is computed while the other waits for the disk. */
 const STATEMENTS_AT_ONCE = 2
 const RETRIES = 3
+const RETRIES_WHEN_UNKNOWN = 12
+const MOST_PAUSE_MS = 2_000
+/** There was nobody to take the statement. */
+const UNREACHABLE: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'])
+/** The pool's words when all its connections are busy, or a new one takes too long. */
+const NO_CONNECTION = /^timeout exceeded when trying to connect/
 /** Serialization failure, deadlock, and a lock that was not to be had in time: safe to repeat, nothing was committed. */
 const REPEATABLE = new Set(['40001', '40P01', '55P03'])
 
@@ -113,16 +119,16 @@ export function openAcceptor(db: Database): RequestAcceptor {
 }
 
 /** Never rejects: each waiting request gets its outcome or its error. */
-async function settle(db: Database, batch: readonly Waiting[]): Promise<void> {
+async function settle(db: Database, batch: readonly Waiting[], progress = { mayBeCommitted: false }): Promise<void> {
   try {
-    const rows = await send(db, batch)
+    const rows = await send(db, batch, progress)
     for (const row of rows) {
       batch[row.n]?.resolve(toOutcome(row))
     }
   } catch (error) {
     if (batch.length > 1 && isStatementFault(error)) {
       // One of them can't be stored. The others must not suffer for it.
-      await Promise.all(batch.map((one) => settle(db, [one])))
+      await Promise.all(batch.map((one) => settle(db, [one], { ...progress })))
       return
     }
     for (const { reject } of batch) {
@@ -131,21 +137,37 @@ async function settle(db: Database, batch: readonly Waiting[]): Promise<void> {
   }
 }
 
-async function send(db: Database, batch: readonly Waiting[]): Promise<OutcomeRow[]> {
+/** Tries again after what passes. As long as a commit is possible but not known, that is for some ten seconds. */
+async function send(
+  db: Database,
+  batch: readonly Waiting[],
+  progress: { mayBeCommitted: boolean },
+): Promise<OutcomeRow[]> {
   const payload = JSON.stringify(batch.map(({ request }, n) => toJson(request, n)))
-  let mayBeCommitted = false
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await db.run<OutcomeRow>(ACCEPT, [payload, mayBeCommitted])
+      return await db.run<OutcomeRow>(ACCEPT, [payload, progress.mayBeCommitted])
     } catch (error) {
-      if (attempt > RETRIES || isStatementFault(error)) {
+      // After a lost connection the commit is unknown. The statement then looks for the ids of the requests first.
+      progress.mayBeCommitted ||= isCommitPossible(error)
+      if (attempt > (progress.mayBeCommitted ? RETRIES_WHEN_UNKNOWN : RETRIES) || isStatementFault(error)) {
         throw error
       }
-      // After a lost connection the commit is unknown. The statement then looks for the ids of the requests first.
-      mayBeCommitted ||= !REPEATABLE.has(sqlState(error) ?? '')
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 100 * 2 ** attempt))
+      const pauseMs = Math.random() * Math.min(MOST_PAUSE_MS, 100 * 2 ** attempt)
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
     }
   }
+}
+
+/** False when PostgreSQL itself said that it did not do it, or was not there to be asked. */
+function isCommitPossible(error: unknown): boolean {
+  const state = sqlState(error)
+  if (state !== undefined) {
+    return /^(08|57P0[0-2])/.test(state)
+  }
+  return !(
+    error instanceof Error && ('code' in error ? UNREACHABLE.has(error.code) : NO_CONNECTION.test(error.message))
+  )
 }
 
 /** True for errors of the data or the statement itself, which a repetition would meet again. */
@@ -158,10 +180,10 @@ function isStatementFault(error: unknown): boolean {
   return !/^(08|57P|53)/.test(state)
 }
 
+/** Only PostgreSQL's own errors have a severity; the code of others, such as EPIPE, may look like a state of SQL. */
 function sqlState(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code)
-    ? error.code
-    : undefined
+  const isPostgres = error instanceof Error && 'severity' in error && 'code' in error
+  return isPostgres && typeof error.code === 'string' ? error.code : undefined
 }
 
 function toOutcome(row: OutcomeRow): AcceptOutcome {

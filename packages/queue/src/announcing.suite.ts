@@ -13,9 +13,11 @@ export function describeAnnouncing(clients: SuiteClients): void {
       await queue.work(lane, { concurrency: 4, handler: async (imageId) => void handled.push(imageId) })
       await queue.announce(lane, [{ imageId: 'img_1', fence: 0 }])
       await eventually(() => handled.length === 1)
-      await sleep(100)
+      await eventually(async () => {
+        const { waiting, active } = await queue.depth(lane)
+        return waiting + active === 0
+      })
       assert.deepEqual(handled, ['img_1'])
-      assert.deepEqual(await queue.depth(lane), { waiting: 0, active: 0 })
     })
 
     test('what was announced while nobody worked is handled by whoever comes, in order', async () => {

@@ -10,7 +10,7 @@ type Headers = Record<string, string | number>
 
 /** 200, 206, 304 or 416 for a stored image, as RFC 9110 has it, with the bytes from memory or from the store. */
 export function sendImage(engine: Engine, request: FastifyRequest, reply: FastifyReply, image: HotImage): FastifyReply {
-  const headers = baseHeaders(engine, reply, image)
+  const headers: Headers = { ...imageHeaders(engine, image), 'x-request-id': reply.request.id }
   if (isNotModified(request, image)) {
     return sendBytes(reply, 304, headers, undefined)
   }
@@ -36,7 +36,8 @@ export function sendImage(engine: Engine, request: FastifyRequest, reply: Fastif
   return sendBytes(reply, status, headers, range === undefined ? image.bytes : image.bytes.subarray(start, end + 1))
 }
 
-function baseHeaders(engine: Engine, reply: FastifyReply, image: HotImage): Headers {
+/** What every answer about an image says of it. */
+export function imageHeaders(engine: Engine, image: HotImage): Record<string, string> {
   return {
     etag: image.etag,
     'last-modified': image.lastModified,
@@ -46,7 +47,6 @@ function baseHeaders(engine: Engine, reply: FastifyReply, image: HotImage): Head
     'cross-origin-resource-policy': 'cross-origin',
     'x-content-type-options': 'nosniff',
     'x-provider': image.provider,
-    'x-request-id': reply.request.id,
   }
 }
 

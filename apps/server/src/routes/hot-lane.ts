@@ -1,0 +1,200 @@
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { parseImageName } from '@wombat/contract'
+import type { Engine, HotImage } from '@wombat/engine'
+import { imageHeaders } from './send-image.ts'
+
+/**
+ * A connection whose requests are nothing but plain GETs of JPEGs that are in memory is answered on its socket, without
+ * Node's HTTP and Fastify, which cost four times as much as the rest of such an answer. It reads almost nothing: whatever
+ * is not exactly such a request, in one piece, goes to Node's HTTP with all that follows on the connection, and nothing
+ * of it is answered here. So there is one parser of HTTP, and this only knows a few requests by sight.
+ */
+export interface HotLane {
+  /** Ends the connections that nothing is being sent on, and hands over the others at their next request. */
+  closeIdle(): void
+  closeAll(): void
+}
+
+/** A client that connects ahead of its first request is Node's to wait for. */
+const FIRST_REQUEST_MS = 1_000
+/** Longer than any browser's request for an image. */
+const LONGEST_REQUEST_BYTES = 4096
+
+export function openHotLane(server: Server, engine: Engine, { idleMs }: { idleMs: number }): HotLane {
+  const toHttp = server.listeners('connection')
+  const sockets = new Set<Socket>()
+  const heads = new WeakMap<HotImage, Heads>()
+  const date = createDate()
+  let isClosing = false
+
+  function enter(socket: Socket) {
+    let isKnown = false
+
+    function leave() {
+      sockets.delete(socket)
+      socket.off('data', onData).off('end', onEnd).off('error', onError).off('close', leave).off('timeout', onTimeout)
+      socket.setTimeout(0)
+    }
+    function handOver(bytes?: Buffer) {
+      leave()
+      if (bytes !== undefined) {
+        socket.unshift(bytes)
+      }
+      for (const listener of toHttp) {
+        Reflect.apply(listener, server, [socket])
+      }
+    }
+    function onData(bytes: Buffer) {
+      const wanted = isClosing || socket.writableLength > 0 ? undefined : readRequest(bytes)
+      const image = wanted === undefined ? undefined : engine.images.peek(wanted.imageId)
+      if (wanted === undefined || image?.bytes === undefined || image.contentType !== 'image/jpeg') {
+        handOver(bytes)
+        return
+      }
+      const isUnchanged = wanted.etag === image.etag
+      if (!isKnown) {
+        isKnown = true
+        socket.setTimeout(idleMs)
+      }
+      const { whole, unchanged } = headsOf(image)
+      const varying = `x-request-id: ${crypto.randomUUID()}\r\ndate: ${date()}${END}`
+      send(socket, (isUnchanged ? unchanged : whole) + varying, isUnchanged ? undefined : image.bytes)
+    }
+    function onTimeout() {
+      if (isKnown) {
+        // Idle, or a reader that takes nothing.
+        socket.destroy()
+      } else {
+        handOver()
+      }
+    }
+    const onEnd = () => socket.end()
+    // A client that goes away is no fault.
+    const onError = () => socket.destroy()
+
+    sockets.add(socket)
+    socket.setTimeout(FIRST_REQUEST_MS)
+    socket.on('data', onData).on('end', onEnd).on('error', onError).on('close', leave).on('timeout', onTimeout)
+  }
+
+  function headsOf(image: HotImage): Heads {
+    let known = heads.get(image)
+    if (known === undefined) {
+      known = writeHeads(engine, image, idleMs)
+      heads.set(image, known)
+    }
+    return known
+  }
+
+  server.removeAllListeners('connection')
+  server.on('connection', enter)
+  return {
+    closeIdle() {
+      isClosing = true
+      for (const socket of sockets) {
+        if (socket.writableLength === 0) {
+          socket.destroy()
+        }
+      }
+    },
+    closeAll() {
+      for (const socket of sockets) {
+        socket.destroy()
+      }
+    },
+  }
+}
+
+/** The headers of an image, but for those that differ from answer to answer. */
+interface Heads {
+  readonly whole: string
+  readonly unchanged: string
+}
+
+function writeHeads(engine: Engine, image: HotImage, idleMs: number): Heads {
+  const lines = Object.entries(imageHeaders(engine, image)).map(([name, value]) => `${name}: ${value}\r\n`)
+  const both = `${lines.join('')}connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(idleMs / 1000)}\r\n`
+  return {
+    whole: `HTTP/1.1 200 OK\r\ncontent-type: ${image.contentType}\r\ncontent-length: ${image.sizeBytes}\r\n${both}`,
+    unchanged: `HTTP/1.1 304 Not Modified\r\n${both}`,
+  }
+}
+
+function send(socket: Socket, head: string, bytes: Buffer | undefined): void {
+  if (bytes === undefined) {
+    socket.write(head, 'latin1')
+    return
+  }
+  socket.cork()
+  socket.write(head, 'latin1')
+  socket.write(bytes)
+  socket.uncork()
+}
+
+/** The time as HTTP has it, which takes longer to write than to look up. */
+function createDate(): () => string {
+  let second = 0
+  let text = ''
+  return () => {
+    const now = Math.floor(Date.now() / 1000)
+    if (now !== second) {
+      second = now
+      text = new Date(now * 1000).toUTCString()
+    }
+    return text
+  }
+}
+
+interface HotRequest {
+  readonly imageId: string
+  /** The one strong tag of If-None-Match. */
+  readonly etag: string | undefined
+}
+
+const BEGIN = 'GET /api/image/'
+const END = '\r\n\r\n'
+const REQUEST_LINE = /^GET \/api\/image\/([^/?#\s]+) HTTP\/1\.1$/
+const HEADER = /^([a-z-]+): ?([\x20-\x7e]*)$/i
+const ONE_TAG = /^"[^",]*"$/
+
+/** They change nothing in the answer to a GET of a JPEG that is in memory. */
+const IDLE_HEADERS = new Set(
+  (
+    'user-agent accept accept-language accept-encoding accept-charset referer origin cookie cache-control pragma dnt ' +
+    'priority upgrade-insecure-requests sec-fetch-site sec-fetch-mode sec-fetch-dest sec-fetch-user sec-ch-ua ' +
+    'sec-ch-ua-mobile sec-ch-ua-platform sec-gpc authorization via forwarded x-forwarded-for x-forwarded-host ' +
+    'x-forwarded-proto x-forwarded-port x-real-ip'
+  ).split(' '),
+)
+
+/** Undefined for everything that is not one whole plain GET of an image with nothing behind it. */
+function readRequest(bytes: Buffer): HotRequest | undefined {
+  const text = bytes.length > LONGEST_REQUEST_BYTES ? '' : bytes.toString('latin1')
+  if (!text.startsWith(BEGIN) || !text.endsWith(END)) {
+    return undefined
+  }
+  const [requestLine = '', ...lines] = text.slice(0, -END.length).split('\r\n')
+  const [, path] = REQUEST_LINE.exec(requestLine) ?? []
+  const name = path === undefined ? undefined : parseImageName(path)
+  const headers = readHeaders(lines)
+  return name === undefined || name.wantsStatus || headers === undefined ? undefined : { imageId: name.id, ...headers }
+}
+
+/** Undefined when there is one that may matter, or the same one twice, or no Host. */
+function readHeaders(lines: readonly string[]): { etag: string | undefined } | undefined {
+  let isHostGiven = false
+  let etag: string | undefined
+  for (const line of lines) {
+    const [, given = '', value = ''] = HEADER.exec(line) ?? []
+    const name = given.toLowerCase()
+    if (name === 'host' && !isHostGiven) {
+      isHostGiven = true
+    } else if (name === 'if-none-match' && etag === undefined && ONE_TAG.test(value)) {
+      etag = value
+    } else if (!IDLE_HEADERS.has(name) && !(name === 'connection' && value.toLowerCase() === 'keep-alive')) {
+      return undefined
+    }
+  }
+  return isHostGiven ? { etag } : undefined
+}
