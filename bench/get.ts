@@ -1,6 +1,6 @@
 import { makeJpeg, makeUnfinished, storeImage } from './images.ts'
-import type { BenchOptions } from './main.ts'
 import { startNginx } from './nginx.ts'
+import type { BenchOptions } from './options.ts'
 import { findProgram } from './programs.ts'
 import { openRig } from './rig.ts'
 import { interleave } from './rounds.ts'

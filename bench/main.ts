@@ -1,15 +1,6 @@
 import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-
-/** What every script is told. */
-export interface BenchOptions {
-  /** Of one round. */
-  readonly seconds: number
-  readonly rounds: number
-  readonly waiters: number
-  /** Where the servers leave CPU profiles, if anywhere. */
-  readonly profileDir: string | undefined
-}
+import type { BenchOptions } from './options.ts'
 
 const SCRIPTS: ReadonlyMap<string, () => Promise<(options: BenchOptions) => Promise<void>>> = new Map([
   ['post', async () => (await import('./post.ts')).benchPost],

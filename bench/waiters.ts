@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type HeldRequest, holdRequest } from './held-request.ts'
 import { makeJpeg, makeUnfinished, storeImage } from './images.ts'
-import type { BenchOptions } from './main.ts'
+import type { BenchOptions } from './options.ts'
 import { type BenchedServer, openRig, type Rig } from './rig.ts'
 import { median } from './rounds.ts'
 import { atMost, printTable, type Row } from './table.ts'

@@ -1,0 +1,9 @@
+/** What every script is told. */
+export interface BenchOptions {
+  /** Of one round. */
+  readonly seconds: number
+  readonly rounds: number
+  readonly waiters: number
+  /** Where the servers leave CPU profiles, if anywhere. */
+  readonly profileDir: string | undefined
+}
