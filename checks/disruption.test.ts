@@ -39,6 +39,22 @@ describe('a server', { timeout: 60_000, concurrency: true }, () => {
     await assertAllDelivered(server, ids)
   })
 
+  test('takes up images whose jobs a hanging worker holds, which has not claimed them', async () => {
+    await using upstream = await openUpstream(0)
+    const { env } = upstream
+    await using hanging = await startTestServer({ role: 'api', env })
+    await recordTransitions(hanging.databaseUrl)
+    const { queue } = hanging.engine
+    await queue.work('openai', { concurrency: 2, handler: () => new Promise<void>(() => {}) })
+    const ids = await orderMany(hanging, 2)
+    await until(async () => (await queue.depth('openai')).active === 2, { what: 'it has both jobs' })
+    await using _worker = await startTestServer({ role: 'worker', env, beside: hanging })
+    const startedMs = performance.now()
+    await untilReady(hanging, 2)
+    assert.ok(performance.now() - startedMs < 10_000)
+    await assertAllDelivered(hanging, ids)
+  })
+
   test('whose database ends all connections again and again loses nothing, and who only looks notices nothing', async () => {
     await using upstream = await openUpstream(100)
     const { env } = upstream

@@ -18,6 +18,8 @@ const TIDY_INTERVAL_MS = 3_600_000
 const IDEMPOTENCY_BATCH = 5_000
 /** How long an announced image may stay unclaimed before it is announced again. */
 const AGAIN_SECONDS = 60
+/** In a lane where no job waits, an image that is due for this long has lost its job, or a dead worker holds that. */
+const LOST_AFTER_SECONDS = 3
 const MOST_AT_ONCE = 200
 /** A lane with this many waiting jobs is fed by the next sweep, so that the queue never holds all of a long backlog. */
 const LANE_IS_FULL = 500
@@ -49,9 +51,15 @@ export async function sweepOnce(engine: Engine): Promise<void> {
   for (const [lane, models] of engine.models.lanes) {
     const { waiting } = await engine.queue.depth(lane)
     if (waiting < LANE_IS_FULL) {
-      const due = await takeDue(engine, models)
+      const isIdle = waiting === 0
+      const due = await takeDue(engine, models, isIdle ? LOST_AFTER_SECONDS : undefined)
       if (due.length > 0) {
-        await engine.queue.announce(lane, due)
+        // Under its old name a job that is stuck would swallow the new one.
+        const again = isIdle ? Math.floor(Date.now() / 1000) : undefined
+        await engine.queue.announce(
+          lane,
+          due.map(({ imageId, fence }) => ({ imageId, fence, again })),
+        )
       }
     }
   }
@@ -59,8 +67,8 @@ export async function sweepOnce(engine: Engine): Promise<void> {
 }
 
 /** Images to announce. Those past their deadline are failed instead. */
-async function takeDue(engine: Engine, models: readonly string[]): Promise<DueImage[]> {
-  const due = await findDue(engine.db, { models, limit: MOST_AT_ONCE, againSeconds: AGAIN_SECONDS })
+async function takeDue(engine: Engine, models: readonly string[], lostAfterSeconds?: number): Promise<DueImage[]> {
+  const due = await findDue(engine.db, { models, limit: MOST_AT_ONCE, againSeconds: AGAIN_SECONDS, lostAfterSeconds })
   const overdue = due.filter(({ isPastDeadline }) => isPastDeadline)
   for (const { imageId } of overdue) {
     const code: ErrorCode = 'generation_deadline'

@@ -183,22 +183,36 @@ export interface DueImage {
 const FIND_DUE: Statement = {
   name: 'find-due',
   text: `WITH due AS (
-           SELECT id FROM images WHERE status = 'queued' AND announce_at <= now() AND model = ANY ($3)
+           SELECT id FROM images
+           WHERE status = 'queued' AND model = ANY ($3) AND announce_at <= now() + make_interval(secs => $4)
+             AND (announce_at <= now() OR due_at <= now() - make_interval(secs => $5))
            ORDER BY announce_at LIMIT $1 FOR UPDATE SKIP LOCKED)
          UPDATE images i SET announce_at = now() + make_interval(secs => $2)
          FROM due WHERE i.id = due.id
          RETURNING i.id, i.fence, i.model, i.deadline_at <= now() AS is_past_deadline`,
 }
 
-/** Queued images of some models whose announcement is due. They are not found again for `againSeconds`, by any process. */
+/**
+ * Queued images of some models whose announcement is due. They are not found again for `againSeconds`, by any process.
+ * With `lostAfterSeconds` also those that were announced, but are due for so long that their jobs must be lost: for a
+ * lane in which no job waits.
+ */
 export async function findDue(
   db: Database,
-  options: { models: readonly string[]; limit: number; againSeconds: number },
+  options: {
+    models: readonly string[]
+    limit: number
+    againSeconds: number
+    lostAfterSeconds?: number | undefined
+  },
 ): Promise<DueImage[]> {
+  const { limit, againSeconds, models, lostAfterSeconds } = options
   const rows = await db.run<{ id: string; fence: number; model: string; is_past_deadline: boolean }>(FIND_DUE, [
-    options.limit,
-    options.againSeconds,
-    options.models,
+    limit,
+    againSeconds,
+    models,
+    lostAfterSeconds === undefined ? 0 : againSeconds,
+    lostAfterSeconds ?? 0,
   ])
   return rows.map((row) => ({
     imageId: row.id,

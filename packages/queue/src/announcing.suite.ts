@@ -72,6 +72,8 @@ export function describeNames(clients: SuiteClients): void {
         { imageId: 'img_1', fence: 1 },
       ])
       assert.deepEqual(await queue.depth(lane), { waiting: 2, active: 0 })
+      await queue.announce(lane, [{ imageId: 'img_1', fence: 0, again: 7 }])
+      assert.deepEqual(await queue.depth(lane), { waiting: 3, active: 0 })
     })
 
     test('a wake-up that was handled may be announced again under the same fence', async () => {

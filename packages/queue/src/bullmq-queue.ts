@@ -114,7 +114,8 @@ function openLane(backend: BullmqBackend, name: string): Lane {
  * The image's id is all that a job tells, since whoever reads the queue reads its data. BullMQ drops an id that it
  * still holds, hence the fence, and refuses colons: that is found here, before it spoils a batch.
  */
-function jobOf({ imageId, fence }: Wakeup): BullmqJob {
+function jobOf({ imageId, fence, again }: Wakeup): BullmqJob {
   assert(!imageId.includes(':'), 'the id of an image has no colon')
-  return { name: 'wake-up', data: imageId, opts: { jobId: `${imageId}-${fence}` } }
+  const name = `${imageId}-${fence}`
+  return { name: 'wake-up', data: imageId, opts: { jobId: again === undefined ? name : `${name}-${again}` } }
 }

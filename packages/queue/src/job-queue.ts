@@ -6,6 +6,8 @@ export interface Wakeup {
   readonly imageId: string
   /** How often the image was claimed before; with the id it names the job, so that a later try is never mistaken for an earlier one. */
   readonly fence: number
+  /** Any number makes it another job than the one before, which may be stuck with a worker that is gone. */
+  readonly again?: number | undefined
 }
 
 /** Handles one wake-up. What it throws is logged by the caller's `onError` and otherwise ignored: the sweep owns recovery. */

@@ -24,71 +24,24 @@ const LONGEST_REQUEST_BYTES = 4096
 export function openHotLane(server: Server, engine: Engine, { idleMs }: { idleMs: number }): HotLane {
   const toHttp = server.listeners('connection')
   const sockets = new Set<Socket>()
-  const heads = new WeakMap<HotImage, Heads>()
-  const date = createDate()
+  const answer = createAnswerer(engine, { idleMs })
   let isClosing = false
 
-  function enter(socket: Socket) {
-    let isKnown = false
-
-    function leave() {
-      sockets.delete(socket)
-      socket.off('data', onData).off('end', onEnd).off('error', onError).off('close', leave).off('timeout', onTimeout)
-      socket.setTimeout(0)
-    }
-    function handOver(bytes?: Buffer) {
-      leave()
-      if (bytes !== undefined) {
-        socket.unshift(bytes)
-      }
-      for (const listener of toHttp) {
-        Reflect.apply(listener, server, [socket])
-      }
-    }
-    function onData(bytes: Buffer) {
-      const wanted = isClosing || socket.writableLength > 0 ? undefined : readRequest(bytes)
-      const image = wanted === undefined ? undefined : engine.images.peek(wanted.imageId)
-      if (wanted === undefined || image?.bytes === undefined || image.contentType !== 'image/jpeg') {
-        handOver(bytes)
-        return
-      }
-      const isUnchanged = wanted.etag === image.etag
-      if (!isKnown) {
-        isKnown = true
-        socket.setTimeout(idleMs)
-      }
-      const { whole, unchanged } = headsOf(image)
-      const varying = `x-request-id: ${crypto.randomUUID()}\r\ndate: ${date()}${END}`
-      send(socket, (isUnchanged ? unchanged : whole) + varying, isUnchanged ? undefined : image.bytes)
-    }
-    function onTimeout() {
-      if (isKnown) {
-        // Idle, or a reader that takes nothing.
-        socket.destroy()
-      } else {
-        handOver()
-      }
-    }
-    const onEnd = () => socket.end()
-    // A client that goes away is no fault.
-    const onError = () => socket.destroy()
-
-    sockets.add(socket)
-    socket.setTimeout(FIRST_REQUEST_MS)
-    socket.on('data', onData).on('end', onEnd).on('error', onError).on('close', leave).on('timeout', onTimeout)
-  }
-
-  function headsOf(image: HotImage): Heads {
-    let known = heads.get(image)
-    if (known === undefined) {
-      known = writeHeads(engine, image, idleMs)
-      heads.set(image, known)
-    }
-    return known
-  }
-
   server.removeAllListeners('connection')
-  server.on('connection', enter)
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    follow(socket, {
+      idleMs,
+      answer: (bytes) => !isClosing && answer(socket, bytes),
+      onLeave: () => sockets.delete(socket),
+      handOver() {
+        for (const listener of toHttp) {
+          Reflect.apply(listener, server, [socket])
+        }
+      },
+    })
+  })
+
   return {
     closeIdle() {
       isClosing = true
@@ -106,6 +59,79 @@ export function openHotLane(server: Server, engine: Engine, { idleMs }: { idleMs
   }
 }
 
+interface Lane {
+  readonly idleMs: number
+  /** False for bytes that are not ours to answer. */
+  answer(bytes: Buffer): boolean
+  /** Called once, when the connection ends or just before it is handed over. */
+  onLeave(): void
+  handOver(): void
+}
+
+/** Stays with a connection as long as its requests can be answered here. */
+function follow(socket: Socket, lane: Lane): void {
+  let isIdleKnown = false
+  function leave() {
+    lane.onLeave()
+    socket.off('data', onData).off('end', onEnd).off('error', onError).off('timeout', onTimeout).off('close', leave)
+    socket.setTimeout(0)
+  }
+  function onData(bytes: Buffer) {
+    if (!lane.answer(bytes)) {
+      leave()
+      socket.unshift(bytes)
+      lane.handOver()
+    } else if (!isIdleKnown) {
+      isIdleKnown = true
+      socket.setTimeout(lane.idleMs)
+    }
+  }
+  function onTimeout() {
+    if (isIdleKnown) {
+      // Idle, or a reader that takes nothing.
+      socket.destroy()
+      return
+    }
+    leave()
+    lane.handOver()
+  }
+  const onEnd = () => socket.end()
+  // A client that goes away is no fault.
+  const onError = () => socket.destroy()
+
+  socket.setTimeout(FIRST_REQUEST_MS)
+  socket.on('data', onData).on('end', onEnd).on('error', onError).on('timeout', onTimeout).on('close', leave)
+}
+
+/** Answers a request if it is one of those that this lane knows, and says whether it was. */
+function createAnswerer(engine: Engine, { idleMs }: { idleMs: number }): (socket: Socket, bytes: Buffer) => boolean {
+  const heads = new WeakMap<HotImage, Heads>()
+  const date = createDate()
+  return (socket, bytes) => {
+    // Who has not taken the last answer yet gets Node's care about slow readers.
+    const wanted = socket.writableLength > 0 ? undefined : readRequest(bytes)
+    const image = wanted === undefined ? undefined : engine.images.peek(wanted.imageId)
+    if (wanted === undefined || image?.bytes === undefined || image.contentType !== 'image/jpeg') {
+      return false
+    }
+    let head = heads.get(image)
+    if (head === undefined) {
+      head = writeHeads(engine, image, idleMs)
+      heads.set(image, head)
+    }
+    const varying = `x-request-id: ${crypto.randomUUID()}\r\ndate: ${date()}${END}`
+    if (wanted.etag === image.etag) {
+      socket.write(head.unchanged + varying, 'latin1')
+      return true
+    }
+    socket.cork()
+    socket.write(head.whole + varying, 'latin1')
+    socket.write(image.bytes)
+    socket.uncork()
+    return true
+  }
+}
+
 /** The headers of an image, but for those that differ from answer to answer. */
 interface Heads {
   readonly whole: string
@@ -119,17 +145,6 @@ function writeHeads(engine: Engine, image: HotImage, idleMs: number): Heads {
     whole: `HTTP/1.1 200 OK\r\ncontent-type: ${image.contentType}\r\ncontent-length: ${image.sizeBytes}\r\n${both}`,
     unchanged: `HTTP/1.1 304 Not Modified\r\n${both}`,
   }
-}
-
-function send(socket: Socket, head: string, bytes: Buffer | undefined): void {
-  if (bytes === undefined) {
-    socket.write(head, 'latin1')
-    return
-  }
-  socket.cork()
-  socket.write(head, 'latin1')
-  socket.write(bytes)
-  socket.uncork()
 }
 
 /** The time as HTTP has it, which takes longer to write than to look up. */
