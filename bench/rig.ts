@@ -38,6 +38,15 @@ export async function openRig({ profileDir }: { profileDir: string | undefined }
   stack.defer(async () => db?.close())
   const servers = stack.use(new AsyncDisposableStack())
   const opened = stack.move()
+  let closed: Promise<void> | undefined
+  const close = () => {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+    closed ??= opened.disposeAsync()
+    return closed
+  }
+  // PostgreSQL would outlive us.
+  const onSignal = () => void close().then(() => process.exit(1))
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   return {
     dataDir,
     socketDir: postgres.socketDir,
@@ -51,7 +60,7 @@ export async function openRig({ profileDir }: { profileDir: string | undefined }
       db ??= openDatabase({ url: postgres.url, poolSize: 8, applicationName: 'wombat bench', onError: console.error })
       return db
     },
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+    [Symbol.asyncDispose]: close,
   }
 }
 
