@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually, type SuiteClients, wakeups } from './suite-clients.ts'
 
 export function describeAnnouncing(clients: SuiteClients): void {
