@@ -11,7 +11,7 @@ import { spawnTestServer, startTestServer, type TestServer } from './server-fixt
 async function openUpstream(latencyMs: number) {
   const emulator = await startOpenAiEmulator({ latencyMs })
   const env = { OPENAI_API_KEY: 'sk-check', OPENAI_BASE_URL: emulator.url }
-  return { env, setLatency: emulator.setLatency, [Symbol.asyncDispose]: emulator.close }
+  return { env, setFault: emulator.setFault, [Symbol.asyncDispose]: emulator.close }
 }
 
 /** The status, or 0 when the answer broke off. */
@@ -116,7 +116,8 @@ describe('a server', { timeout: 60_000, concurrency: true }, () => {
   })
 
   test('that gets SIGTERM is gone in five seconds, gives nobody half a picture, and the next start makes the rest', async () => {
-    await using upstream = await openUpstream(60_000)
+    await using upstream = await openUpstream(0)
+    upstream.setFault('hang')
     const { env } = upstream
     const waiting = { IMAGE_SOFT_WAIT_SECONDS: '1', IMAGE_KEEPALIVE_SECONDS: '0.1', SHUTDOWN_GRACE_SECONDS: '3' }
     await using server = await spawnTestServer({ env: { ...env, ...waiting } })
@@ -152,7 +153,7 @@ describe('a server', { timeout: 60_000, concurrency: true }, () => {
     await idle.closed
 
     assert.deepEqual(await countStates(server.databaseUrl), { queued: 12 })
-    upstream.setLatency(0)
+    upstream.setFault(undefined)
     await server.start()
     await untilReady(server, 12)
     await assertAllDelivered(server, ids)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Agent, get as httpGet } from 'node:http'
 import { after, describe, test } from 'node:test'
 import { until } from '@wombat/testing'
 import { openDatabaseProxy } from './database-proxy.ts'
@@ -19,9 +20,25 @@ async function waiting(count: number) {
   await until(() => server.engine.waiters.size === count, { timeoutMs: 30_000, what: `${count} requests wait` })
 }
 
+/** A client that costs less than the server it tests, which `fetch` does not. */
+const agent = new Agent({ keepAlive: true })
+after(() => agent.destroy())
+
+function get(path: string): Promise<{ status: number; bytes: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const request = httpGet(`${server.url}${path}`, { agent }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, bytes: Buffer.concat(chunks) }))
+      response.on('error', reject)
+    })
+    request.on('error', reject)
+  })
+}
+
 /** Sends requests that all wait, and answers their answers. */
 async function ask(ids: readonly string[], count: number): Promise<Promise<{ status: number; bytes: Buffer }>[]> {
-  const answers = Array.from({ length: count }, (_, index) => server.get(pathOf(ids[index % ids.length] ?? '')))
+  const answers = Array.from({ length: count }, (_, index) => get(pathOf(ids[index % ids.length] ?? '')))
   await waiting(count)
   return answers
 }

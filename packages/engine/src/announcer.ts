@@ -58,7 +58,7 @@ export function openAnnouncer(queue: JobQueue, log: Logger): Announcer {
       }
     },
     async drain() {
-      await Promise.all([...lanes.values()].map((state) => state.underWay))
+      await Promise.all([...lanes.values()].map(async (state) => await state.underWay))
     },
   }
 }
