@@ -74,7 +74,7 @@ describe('two thousand requests that wait in one process', { timeout: 60_000 }, 
     await finishNow(maker.engine, id, 'image/jpeg')
     await assertWhole(answers)
     const tookMs = performance.now() - startedMs
-    assert.ok(tookMs < 5_000, `${tookMs} ms`)
+    assert.ok(tookMs < 10_000, `${tookMs} ms`)
     const used = proxy.statements - before
     assert.ok(used >= 1 && used <= 10, `${used} statements`)
   })

@@ -58,7 +58,7 @@ export function banner(ready: Ready, stream: Partial<Pick<WriteStream, 'hasColor
   ]
   if (ready.url !== undefined) {
     lines.push(
-      `  ${paint('dim', 'A first image, saved as wombat.jpg:')}`,
+      `  ${paint('dim', `A first image, saved as wombat.jpg${keyHint(ready)}:`)}`,
       '',
       `  ${curlLine(ready.url, shellKey(ready))}`,
       '',
@@ -90,6 +90,13 @@ function shellKey({ bootstrap, isKeyGiven }: Ready): string {
     return '$BOOTSTRAP_API_KEY'
   }
   return bootstrap?.apiKey ?? '$WOMBAT_API_KEY'
+}
+
+/** The line below it takes the key from the environment when this start does not know it. */
+function keyHint(ready: Ready): string {
+  return shellKey(ready) === '$WOMBAT_API_KEY'
+    ? `, with your key in WOMBAT_API_KEY (or: npx wombat generate "a cat")`
+    : ''
 }
 
 /** To be pasted as it is. The second curl waits until the image is there. */

@@ -20,9 +20,10 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly faults: readonly string[]
 
-  constructor(faults: readonly string[]) {
+  /** `notes`: what may explain them, such as a mistyped name. */
+  constructor(faults: readonly string[], notes: readonly string[] = []) {
     super(
-      `The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((fault) => `  ${fault}`).join('\n')}`,
+      `The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${[...faults, ...notes].map((line) => `  ${line}`).join('\n')}`,
     )
     this.faults = faults
   }
@@ -38,7 +39,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const config = { ...toValues(values), warnings: findWarnings(env) }
   faults.push(...contradictions(config))
   if (faults.length > 0) {
-    throw new ConfigError(faults)
+    throw new ConfigError(faults, config.warnings)
   }
   return config
 }
