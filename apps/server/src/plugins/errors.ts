@@ -38,7 +38,8 @@ export function registerErrors(app: FastifyInstance, engine: Engine): void {
     }
     sendError(
       reply,
-      known ?? new ApiError('internal_error', 'Something went wrong on this server. Nothing was charged.'),
+      known ??
+        new ApiError('internal_error', 'Something went wrong on this server. Try again, best with an Idempotency-Key.'),
     )
   })
   app.setNotFoundHandler((request, reply) => {
