@@ -61,7 +61,7 @@ interface Run {
 async function run(dataDir: string): Promise<Run> {
   const port = await freePort()
   const startedMs = performance.now()
-  const child = spawn(process.execPath, [COMMAND, 'start'], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=16', COMMAND, 'start'], {
     env: { PATH: process.env.PATH ?? '', HOME: dataDir, DATA_DIR: dataDir, PORT: String(port), LOG_LEVEL: 'warn' },
     stdio: ['ignore', 'ignore', 'inherit'],
   })

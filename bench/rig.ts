@@ -57,7 +57,9 @@ export async function openRig({ profileDir }: { profileDir: string | undefined }
       return servers.use(server)
     },
     database() {
-      db ??= openDatabase({ url: postgres.url, poolSize: 8, applicationName: 'wombat bench', onError: console.error })
+      // What breaks in use fails there. At the end PostgreSQL may cut a connection that is just being closed.
+      const onError = () => {}
+      db ??= openDatabase({ url: postgres.url, poolSize: 8, applicationName: 'wombat bench', onError })
       return db
     },
     [Symbol.asyncDispose]: close,
@@ -91,7 +93,8 @@ async function startChild(
   await using log = await open(path.join(dataDir, 'server.log'), 'a')
   const child = fork(CHILD, [], {
     env: { PATH: process.env.PATH ?? '', ...env },
-    execArgv: ['--expose-gc', ...profiling],
+    // The second as in apps/cli/bin/wombat.js.
+    execArgv: ['--expose-gc', '--max-semi-space-size=16', ...profiling],
     stdio: ['ignore', log.fd, 'inherit', 'ipc'],
   })
   const stop = async () => {

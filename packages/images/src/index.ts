@@ -8,6 +8,7 @@ export {
   type StoredContentType,
 } from './encode.ts'
 export { addGarbage, dueGarbage, forgetGarbage } from './garbage.ts'
+export { type ImageFinder, openImageFinder } from './image-finder.ts'
 export {
   type ClaimedImage,
   claimImage,
@@ -24,7 +25,7 @@ export { claimPrompt, findPrompt, type PromptRow, storePrompt } from './prompts.
 export {
   type FinishedRow,
   findFinished,
-  findImage,
+  findImages,
   findImageDetails,
   findImageStatus,
   findReplay,
