@@ -18,7 +18,7 @@ export function openImageFinder(db: Database): ImageFinder {
 
   function pump() {
     while (running < STATEMENTS_AT_ONCE && waiting.size > 0) {
-      const batch = new Map(waiting.entries().take(MOST_PER_STATEMENT))
+      const batch = new Map([...waiting].slice(0, MOST_PER_STATEMENT))
       for (const imageId of batch.keys()) {
         waiting.delete(imageId)
       }

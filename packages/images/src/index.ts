@@ -25,9 +25,9 @@ export { claimPrompt, findPrompt, type PromptRow, storePrompt } from './prompts.
 export {
   type FinishedRow,
   findFinished,
-  findImages,
   findImageDetails,
   findImageStatus,
+  findImages,
   findReplay,
   findRequestImages,
   type ImageDetails,
