@@ -1,5 +1,5 @@
 import type { Database, Listener } from '@wombat/database'
-import { type ImageRow, openImageFinder } from '@wombat/images'
+import { findImage, type ImageRow } from '@wombat/images'
 import type { BlobStore } from '@wombat/store'
 import { LRUCache } from 'lru-cache'
 import { readAgain } from './read-again.ts'
@@ -48,7 +48,6 @@ export async function openImageCache(
     sizeCalculation: (image) => (image.bytes?.length ?? 0) + ENTRY_OVERHEAD_BYTES,
   })
   const underWay = new Map<string, Promise<FoundImage>>()
-  const findRow = openImageFinder(db)
 
   function drop(imageId: string) {
     cache.delete(imageId)
@@ -64,7 +63,7 @@ export async function openImageCache(
   async function load(imageId: string): Promise<FoundImage> {
     // An object can be replaced between the row and the bytes; its row then names the new one.
     for (let tries = 0; tries < 3; tries += 1) {
-      const row = await readAgain(() => findRow(imageId))
+      const row = await readAgain(() => findImage(db, imageId))
       const found = classify(row)
       if (row === undefined || row.objectKey === null || found !== undefined) {
         return found ?? { status: 'unknown' }

@@ -8,7 +8,6 @@ export {
   type StoredContentType,
 } from './encode.ts'
 export { addGarbage, dueGarbage, forgetGarbage } from './garbage.ts'
-export { type ImageFinder, openImageFinder } from './image-finder.ts'
 export {
   type ClaimedImage,
   claimImage,
@@ -25,9 +24,9 @@ export { claimPrompt, findPrompt, type PromptRow, storePrompt } from './prompts.
 export {
   type FinishedRow,
   findFinished,
+  findImage,
   findImageDetails,
   findImageStatus,
-  findImages,
   findReplay,
   findRequestImages,
   type ImageDetails,

@@ -19,11 +19,11 @@ const COLUMNS = `i.id, i.status, i.is_original_preserved AS "isOriginalPreserved
   i.object_key AS "objectKey", i.content_type AS "contentType", i.size_bytes AS "sizeBytes", i.sha256,
   i.stored_at AS "storedAt", i.failure_code AS "failureCode", i.failure_message AS "failureMessage"`
 
-const FIND: Statement = { name: 'find-images', text: `SELECT ${COLUMNS} FROM images i WHERE i.id = ANY ($1)` }
+const FIND: Statement = { name: 'find-image', text: `SELECT ${COLUMNS} FROM images i WHERE i.id = $1` }
 
-/** In no order; unknown ids are left out. */
-export async function findImages(db: Database, imageIds: readonly string[]): Promise<ImageRow[]> {
-  return await db.run<ImageRow>(FIND, [imageIds])
+export async function findImage(db: Database, imageId: string): Promise<ImageRow | undefined> {
+  const [row] = await db.run<ImageRow>(FIND, [imageId])
+  return row
 }
 
 export type FinishedRow = Pick<ImageRow, 'id'>

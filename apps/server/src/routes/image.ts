@@ -139,11 +139,6 @@ async function notFound(request: ImageRequest, { limiters }: Parts): Promise<Api
 /** Aborts when the connection ends before the answer does. */
 function goneSignal(reply: FastifyReply): AbortSignal {
   const gone = new AbortController()
-  reply.raw.once('close', () => {
-    // Everybody's connection is closed in the end, and an abort that nobody waits for is not for nothing.
-    if (!reply.raw.writableFinished) {
-      gone.abort()
-    }
-  })
+  reply.raw.once('close', () => gone.abort())
   return gone.signal
 }
