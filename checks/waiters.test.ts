@@ -63,7 +63,8 @@ describe('two thousand requests that wait in one process', { timeout: 60_000 }, 
     await Promise.all(ids.map((id) => finishNow(maker.engine, id, 'image/jpeg')))
     await assertWhole(answers)
     const used = proxy.statements - before
-    assert.ok(used >= 40 && used <= 40 + 15, `${used} statements for 40 images`)
+    // One for each image; a second where the look for lost notifications was faster than its notification.
+    assert.ok(used >= 40 && used <= 2 * 40 + 15, `${used} statements for 40 images`)
   })
 
   test('for one image: one statement wakes them all', async () => {
