@@ -146,3 +146,12 @@ describe('ledger verify', () => {
     await working
   })
 })
+
+test('ledger verify adds up more credits than fit into 32 bits', async () => {
+  await using rich = await startTestServer({ role: 'api', env: { BOOTSTRAP_CREDITS: '1000000000' } })
+  await rich.createAccount({ credits: 1_000_000_000 })
+  await rich.createAccount({ credits: 1_000_000_000 })
+  const { credits, faults } = await verifyLedger(rich.db)
+  assert.equal(credits, 3_000_000_000)
+  assert.deepEqual(faults, [])
+})

@@ -19,9 +19,10 @@ export interface LedgerReport {
 
 const MOST_FAULTS_PER_RULE = 1_000
 
-const COUNTS = `SELECT (SELECT count(*) FROM accounts)::int AS accounts,
-  (SELECT count(*) FROM ledger_entries)::int AS entries, (SELECT count(*) FROM images)::int AS images,
-  (SELECT coalesce(sum(balance), 0) FROM accounts)::int AS credits`
+/** As doubles, which are exact up to 2^53: the sum of all balances may be larger than a 32-bit number. */
+const COUNTS = `SELECT (SELECT count(*) FROM accounts)::float8 AS accounts,
+  (SELECT count(*) FROM ledger_entries)::float8 AS entries, (SELECT count(*) FROM images)::float8 AS images,
+  (SELECT coalesce(sum(balance), 0) FROM accounts)::float8 AS credits`
 
 /** Each rule finds what breaks it. Each statement sees one snapshot, so a busy server gives no false alarm. */
 const RULES: readonly { rule: string; text: string }[] = [
