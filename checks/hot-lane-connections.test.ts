@@ -132,6 +132,21 @@ describe('on a connection that began with such a GET', () => {
   })
 })
 
+test('who closes its side with the request gets the answer all the same, and then the end', async () => {
+  const { hostname, port } = new URL(server.url)
+  for (const first of ['', get()]) {
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+    if (first !== '') {
+      socket.write(first)
+      assertWhole(await readAnswer(socket))
+    }
+    socket.end(get())
+    assertWhole(await readAnswer(socket))
+    socket.resume()
+    await once(socket, 'close')
+  }
+})
+
 test('a connection that sends nothing at first is not lost', async () => {
   using connection = open()
   await new Promise((resolve) => setTimeout(resolve, 1_500))

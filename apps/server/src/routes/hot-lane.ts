@@ -95,7 +95,8 @@ function follow(socket: Socket, lane: Lane): void {
     leave()
     lane.handOver()
   }
-  const onEnd = () => socket.end()
+  // After the answer that may be due to it.
+  const onEnd = () => setImmediate(() => socket.end())
   // A client that goes away is no fault.
   const onError = () => socket.destroy()
 
@@ -103,33 +104,74 @@ function follow(socket: Socket, lane: Lane): void {
   socket.on('data', onData).on('end', onEnd).on('error', onError).on('timeout', onTimeout).on('close', leave)
 }
 
-/** Answers a request if it is one of those that this lane knows, and says whether it was. */
+interface Answer {
+  readonly socket: Socket
+  readonly head: string
+  /** Undefined for a 304. */
+  readonly bytes: Buffer | undefined
+}
+
+/**
+ * Answers a request if it is one of those that this lane knows, and says whether it was. What was read together is
+ * answered together: a client that is woken by the first answer finds the others and need not be woken for each, which
+ * takes the system longer than all the rest.
+ */
 function createAnswerer(engine: Engine, { idleMs }: { idleMs: number }): (socket: Socket, bytes: Buffer) => boolean {
   const heads = new WeakMap<HotImage, Heads>()
   const date = createDate()
+  const readRequest = createReader()
+  let due: Answer[] = []
+
+  function flush() {
+    const answers = due
+    due = []
+    for (const answer of answers) {
+      send(answer)
+    }
+  }
+  function headsOf(image: HotImage): Heads {
+    let known = heads.get(image)
+    if (known === undefined) {
+      known = writeHeads(engine, image, idleMs)
+      heads.set(image, known)
+    }
+    return known
+  }
+
   return (socket, bytes) => {
     // Who has not taken the last answer yet gets Node's care about slow readers.
     const wanted = socket.writableLength > 0 ? undefined : readRequest(bytes)
     const image = wanted === undefined ? undefined : engine.images.peek(wanted.imageId)
     if (wanted === undefined || image?.bytes === undefined || image.contentType !== 'image/jpeg') {
+      // Nobody answers on this connection before what is due on it.
+      flush()
       return false
     }
-    let head = heads.get(image)
-    if (head === undefined) {
-      head = writeHeads(engine, image, idleMs)
-      heads.set(image, head)
-    }
+    const { whole, unchanged } = headsOf(image)
+    const isUnchanged = wanted.etag === image.etag
     const varying = `x-request-id: ${crypto.randomUUID()}\r\ndate: ${date()}${END}`
-    if (wanted.etag === image.etag) {
-      socket.write(head.unchanged + varying, 'latin1')
-      return true
+    due.push({
+      socket,
+      head: (isUnchanged ? unchanged : whole) + varying,
+      bytes: isUnchanged ? undefined : image.bytes,
+    })
+    if (due.length === 1) {
+      setImmediate(flush)
     }
-    socket.cork()
-    socket.write(head.whole + varying, 'latin1')
-    socket.write(image.bytes)
-    socket.uncork()
     return true
   }
+  return { answer, flush }
+}
+
+function send({ socket, head, bytes }: Answer): void {
+  if (bytes === undefined) {
+    socket.write(head, 'latin1')
+    return
+  }
+  socket.cork()
+  socket.write(head, 'latin1')
+  socket.write(bytes)
+  socket.uncork()
 }
 
 /** The headers of an image, but for those that differ from answer to answer. */
@@ -161,17 +203,22 @@ function createDate(): () => string {
   }
 }
 
-interface HotRequest {
-  readonly imageId: string
+interface HotHeaders {
   /** The one strong tag of If-None-Match. */
   readonly etag: string | undefined
 }
 
+interface HotRequest extends HotHeaders {
+  readonly imageId: string
+}
+
 const BEGIN = 'GET /api/image/'
+const VERSION = ' HTTP/1.1'
 const END = '\r\n\r\n'
-const REQUEST_LINE = /^GET \/api\/image\/([^/?#\s]+) HTTP\/1\.1$/
 const HEADER = /^([a-z-]+): ?([\x20-\x7e]*)$/i
 const ONE_TAG = /^"[^",]*"$/
+/** Clients say the same of themselves again and again: so many different heads are remembered. */
+const HEADS_KNOWN = 1_000
 
 /** They change nothing in the answer to a GET of a JPEG that is in memory. */
 const IDLE_HEADERS = new Set(
@@ -183,21 +230,37 @@ const IDLE_HEADERS = new Set(
   ).split(' '),
 )
 
-/** Undefined for everything that is not one whole plain GET of an image with nothing behind it. */
-function readRequest(bytes: Buffer): HotRequest | undefined {
-  const text = bytes.length > LONGEST_REQUEST_BYTES ? '' : bytes.toString('latin1')
-  if (!text.startsWith(BEGIN) || !text.endsWith(END)) {
-    return undefined
+/** Answers undefined for everything that is not one whole plain GET of an image with nothing behind it. */
+function createReader(): (bytes: Buffer) => HotRequest | undefined {
+  const known = new Map<string, HotHeaders>()
+  function remember(lines: string, headers: HotHeaders) {
+    if (known.size >= HEADS_KNOWN) {
+      known.clear()
+    }
+    known.set(lines, headers)
   }
-  const [requestLine = '', ...lines] = text.slice(0, -END.length).split('\r\n')
-  const [, path] = REQUEST_LINE.exec(requestLine) ?? []
-  const name = path === undefined ? undefined : parseImageName(path)
-  const headers = readHeaders(lines)
-  return name === undefined || name.wantsStatus || headers === undefined ? undefined : { imageId: name.id, ...headers }
+  return (bytes) => {
+    const text = bytes.length > LONGEST_REQUEST_BYTES ? '' : bytes.toString('latin1')
+    const lineEnd = text.indexOf('\r\n')
+    const pathEnd = lineEnd - VERSION.length
+    if (!text.startsWith(BEGIN) || !text.startsWith(VERSION, pathEnd) || !text.endsWith(END)) {
+      return undefined
+    }
+    const name = parseImageName(text.slice(BEGIN.length, pathEnd))
+    const lines = text.slice(lineEnd + 2, -END.length)
+    const headers = known.get(lines) ?? readHeaders(lines.split('\r\n'))
+    if (name === undefined || name.wantsStatus || headers === undefined) {
+      return undefined
+    }
+    if (!known.has(lines)) {
+      remember(lines, headers)
+    }
+    return { imageId: name.id, etag: headers.etag }
+  }
 }
 
 /** Undefined when there is one that may matter, or the same one twice, or no Host. */
-function readHeaders(lines: readonly string[]): { etag: string | undefined } | undefined {
+function readHeaders(lines: readonly string[]): HotHeaders | undefined {
   let isHostGiven = false
   let etag: string | undefined
   for (const line of lines) {
