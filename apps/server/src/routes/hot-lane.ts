@@ -160,7 +160,6 @@ function createAnswerer(engine: Engine, { idleMs }: { idleMs: number }): (socket
     }
     return true
   }
-  return { answer, flush }
 }
 
 function send({ socket, head, bytes }: Answer): void {
