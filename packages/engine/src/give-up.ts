@@ -38,6 +38,7 @@ export async function settleFailure(
       retryAfterMs: error instanceof ProviderError ? error.retryAfterMs : undefined,
       attempts: counted,
       unknownAttempts: maybePaid,
+      noPictureAttempts: 0,
       isPaid: provider?.isPaid ?? false,
       ageMs: image.ageMs + options.elapsedMs,
       random: Math.random,

@@ -27,7 +27,6 @@ export function openModels(config: Config): ServedModels {
             apiKey: config.OPENAI_API_KEY,
             baseUrl: config.OPENAI_BASE_URL,
             model: config.OPENAI_IMAGE_MODEL,
-            concurrency: config.OPENAI_CONCURRENCY,
             ...(timeoutMs === undefined ? {} : { timeoutMs: { fast: timeoutMs, medium: timeoutMs, high: timeoutMs } }),
           },
   })

@@ -134,6 +134,9 @@ async function callProvider(
         index: image.position,
         isOriginalPreserved: image.isOriginalPreserved,
         references: call.references,
+        referenceUrls: image.referenceImages,
+        ageMs: image.ageMs,
+        onJob: async () => {},
         endUser: createHash('sha256').update(image.accountId).digest('hex').slice(0, 32),
       },
       signal,
@@ -164,6 +167,7 @@ const OUTCOMES: Record<FailureClass, 'refused' | 'not_sent' | 'unknown'> = {
   credentials: 'not_sent',
   throttled: 'not_sent',
   transient: 'not_sent',
+  no_picture: 'refused',
   unknown: 'unknown',
 }
 

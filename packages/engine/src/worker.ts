@@ -8,7 +8,7 @@ export async function startWorker(engine: Engine): Promise<{ stop(options: { gra
   const workers: LaneWorker[] = await Promise.all(
     engine.models.providers.map((provider) =>
       engine.queue.work(provider.name, {
-        concurrency: provider.concurrency,
+        concurrency: 8,
         handler: async (imageId, signal) => {
           try {
             await produceImage(engine, imageId, signal)

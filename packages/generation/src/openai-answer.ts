@@ -1,3 +1,4 @@
+import { pictureType } from './picture-type.ts'
 import { ProviderError, type ProviderImage } from './provider.ts'
 import { countField, isRecord, readJson, textField } from './untrusted.ts'
 
@@ -27,22 +28,10 @@ export async function readOpenAiImage(response: Response, model: string): Promis
     throw useless('there is no picture in it')
   }
   const bytes = Buffer.from(base64, 'base64')
-  if (!isPicture(bytes)) {
+  if (pictureType(bytes) === undefined) {
     throw useless('what should be a picture is none')
   }
   return { bytes, ...(upstreamId !== undefined && { upstreamId }), ...readUsage(body, model) }
-}
-
-function isPicture(bytes: Buffer): boolean {
-  if (bytes.length < 64) {
-    return false
-  }
-  const head = bytes.toString('latin1', 0, 12)
-  return (
-    head.startsWith('\x89PNG\r\n\x1a\n') ||
-    head.startsWith('\xff\xd8\xff') ||
-    (head.startsWith('RIFF') && head.endsWith('WEBP'))
-  )
 }
 
 function readUsage(body: unknown, model: string): Pick<ProviderImage, 'usage' | 'costMicroUsd'> {

@@ -1,6 +1,7 @@
+import { toNetworkFailure } from './network-failure.ts'
 import { type FailureClass, ProviderError } from './provider.ts'
 import { readRetryAfterMs } from './retry-after.ts'
-import { isRecord, textField } from './untrusted.ts'
+import { isRecord, shorten, textField } from './untrusted.ts'
 
 /** What an upstream that answered with an error said. */
 interface Refusal {
@@ -55,13 +56,7 @@ export function classifyOpenAiError(error: unknown, apiKey: string, nowMs = Date
   }
   const refusal = toRefusal(error)
   if (refusal === undefined) {
-    const code = networkCode(error)
-    if (isBeforeSending(error)) {
-      return new ProviderError('transient', `OpenAI can't be reached (${code ?? 'no connection'})`, { cause: error })
-    }
-    return new ProviderError('unknown', `the request to OpenAI was sent, but no answer came (${code ?? 'cut off'})`, {
-      cause: error,
-    })
+    return toNetworkFailure(error, 'OpenAI')
   }
   const failure = classifyRefusal(refusal)
   // No `cause`: the SDK's error carries the whole answer, in which compatible servers have been seen to echo keys.
@@ -123,60 +118,4 @@ function describe({ status, code, message, moderation }: Refusal, apiKey: string
     return `${head} (${shorten(stage, apiKey, 20)})`
   }
   return message === '' ? head : `${head}: ${shorten(message, apiKey, 160)}`
-}
-
-/** One short line for a log, without keys and organisations. */
-export function shorten(text: string, apiKey: string, length: number): string {
-  const bare = text
-    .slice(0, 1000)
-    .replaceAll(apiKey === '' ? '\u0000' : apiKey, '[key]')
-    .replace(/\b(sk|sess|org|proj)-[\w*.-]+/g, '$1-[…]')
-    .replace(/[\s\p{Cc}]+/gu, ' ')
-    .trim()
-  return bare.length <= length ? bare : `${bare.slice(0, length - 1).trimEnd()}…`
-}
-
-/** Faults that end a request before its first byte has left. */
-const NOT_SENT = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EAI_FAIL',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EADDRNOTAVAIL',
-  'EPROTO',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-])
-
-function isBeforeSending(error: unknown): boolean {
-  return causes(error).some((cause) => {
-    const code = textField(cause, 'code') ?? ''
-    if (NOT_SENT.has(code) || /^(CERT_|ERR_TLS_|ERR_SSL_)/.test(code)) {
-      return true
-    }
-    if (code === 'ETIMEDOUT') {
-      return textField(cause, 'syscall') === 'connect'
-    }
-    return code === 'ECONNRESET' && /before secure TLS connection/.test(textField(cause, 'message') ?? '')
-  })
-}
-
-function networkCode(error: unknown): string | undefined {
-  return causes(error)
-    .map((cause) => textField(cause, 'code') ?? '')
-    .find((code) => /^[A-Z_]{3,60}$/.test(code))
-}
-
-/** The error and what lies under it: undici wraps once, the SDK once more. */
-function causes(error: unknown): unknown[] {
-  const chain: unknown[] = []
-  for (let at = error; at instanceof Error && chain.length < 6; at = at.cause) {
-    chain.push(at)
-  }
-  return chain
 }

@@ -9,7 +9,6 @@ export interface OpenAiOptions extends OpenAiAccess {
   readonly model?: string | undefined
   /** From the first byte sent to the last byte of the picture. */
   readonly timeoutMs?: Partial<Record<'fast' | 'medium' | 'high', number>> | undefined
-  readonly concurrency?: number | undefined
 }
 
 export const OPENAI_IMAGE_MODEL = 'gpt-image-2'
@@ -34,7 +33,6 @@ export function createOpenAiProvider(options: OpenAiOptions): ImageProvider {
   return {
     name: 'openai',
     isPaid: true,
-    concurrency: options.concurrency ?? 8,
     async generate(request, signal) {
       if (signal.aborted) {
         throw new ProviderError('transient', 'called off before it was sent', { cause: signal.reason })

@@ -9,6 +9,7 @@ const ATTEMPT: FailedAttempt = {
   failure: 'transient',
   attempts: 1,
   unknownAttempts: 0,
+  noPictureAttempts: 0,
   isPaid: true,
   ageMs: 0,
   random: () => 0.5,

@@ -19,6 +19,8 @@ export interface FailedAttempt {
   readonly attempts: number
   /** Attempts with an unclear outcome so far, this one included. */
   readonly unknownAttempts: number
+  /** Attempts that ended without a picture and without a reason so far, this one included. */
+  readonly noPictureAttempts: number
   /** A repeated call costs money. */
   readonly isPaid: boolean
   /** Since the image was ordered. */
@@ -38,9 +40,13 @@ export type RetryDecision =
     }
 
 const FIRST_DELAY_MS = 1000
+/** providers.md §5: an upstream that gives no picture and no reason is asked twice more. */
+const NO_PICTURE_RETRIES = 2
 const LONGEST_RETRY_AFTER_MS = 600_000
 /** What an upstream that says "slow down" but not for how long gets. */
 const THROTTLE_FLOOR_MS = 5000
+
+const COUNTED: ReadonlySet<FailureClass> = new Set(['transient', 'no_picture', 'unknown'])
 
 /** What becomes of an image after a failed attempt: the only place that decides it. */
 export function decideRetry(attempt: FailedAttempt, policy: RetryPolicy): RetryDecision {
@@ -54,7 +60,7 @@ export function decideRetry(attempt: FailedAttempt, policy: RetryPolicy): RetryD
   }
   // The last wait ends at the deadline, so that a refund is never later than promised.
   const delayMs = Math.min(restMs, Math.ceil(waitMs(attempt, policy)))
-  return { action: 'retry', delayMs, counts: attempt.failure === 'transient' || attempt.failure === 'unknown' }
+  return { action: 'retry', delayMs, counts: COUNTED.has(attempt.failure) }
 }
 
 /** The class of anything that was thrown; what is not understood is tried again up to the deadline. */
@@ -78,6 +84,8 @@ function finalCode(
         return undefined
       }
       return 'generation_failed'
+    case 'no_picture':
+      return attempt.noPictureAttempts > NO_PICTURE_RETRIES ? 'generation_failed' : undefined
     case 'credentials':
     case 'throttled':
     case 'transient':

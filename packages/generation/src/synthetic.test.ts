@@ -17,6 +17,9 @@ const REQUEST: ProviderRequest = {
   index: 0,
   isOriginalPreserved: false,
   references: [],
+  referenceUrls: [],
+  ageMs: 0,
+  onJob: async () => {},
   endUser: 'someone',
 }
 

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Easel } from './drawing/easel.ts'
 import type { PictureRequest } from './drawing/picture.ts'
@@ -22,7 +21,6 @@ export function createSyntheticProvider(options: SyntheticOptions): ImageProvide
   return {
     name: 'synthetic',
     isPaid: false,
-    concurrency: availableParallelism(),
     async generate(request, signal) {
       const picture = toPicture(request)
       const startedAt = performance.now()

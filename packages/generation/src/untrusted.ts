@@ -17,6 +17,11 @@ export function countField(value: unknown, field: string): number {
 
 /** A body as JSON, read no further than `maxBytes`; throws when it is longer, cut off or not JSON. */
 export async function readJson(response: Response, maxBytes: number): Promise<unknown> {
+  return JSON.parse((await readBytes(response, maxBytes)).toString('utf8'))
+}
+
+/** A body, read no further than `maxBytes`; throws when it is longer or cut off. */
+export async function readBytes(response: Response, maxBytes: number): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let sizeBytes = 0
   if (response.body) {
@@ -29,5 +34,16 @@ export async function readJson(response: Response, maxBytes: number): Promise<un
       chunks.push(chunk)
     }
   }
-  return JSON.parse(Buffer.concat(chunks).toString('utf8'))
+  return Buffer.concat(chunks)
+}
+
+/** One short line for a log, without the key that was sent, other keys and organisations. */
+export function shorten(text: string, apiKey: string, length: number): string {
+  const bare = text
+    .slice(0, 1000)
+    .replaceAll(apiKey === '' ? '\u0000' : apiKey, '[key]')
+    .replace(/\b(sk|sess|org|proj)-[\w*.-]+/g, '$1-[…]')
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim()
+  return bare.length <= length ? bare : `${bare.slice(0, length - 1).trimEnd()}…`
 }

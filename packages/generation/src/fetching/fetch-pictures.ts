@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { pictureType } from '../picture-type.ts'
 import { ProviderError, type Reference } from '../provider.ts'
 import { type DownloadLimits, type DownloadOptions, download } from './download.ts'
 import { isOwnShortage, toDownloadError } from './network-error.ts'
@@ -73,17 +74,11 @@ function giveUp(known: ProviderError, { position, tries }: { position: number; t
   return new ProviderError(failure, `reference ${position}: ${known.message}${times}`, { cause: known.cause })
 }
 
-/** What the bytes claim to be, by their signature alone; whoever uses them has to decode them first. */
+/** Whoever uses the bytes has to decode them first. */
 function toReference(bytes: Buffer): Reference {
-  const head = bytes.toString('latin1', 0, 12)
-  if (head.startsWith('\xff\xd8\xff')) {
-    return { bytes, contentType: 'image/jpeg' }
+  const contentType = pictureType(bytes)
+  if (contentType === undefined) {
+    throw new ProviderError('bad_reference', 'not a JPEG, PNG or WebP')
   }
-  if (head.startsWith('\x89PNG\r\n\x1a\n')) {
-    return { bytes, contentType: 'image/png' }
-  }
-  if (head.startsWith('RIFF') && head.endsWith('WEBP')) {
-    return { bytes, contentType: 'image/webp' }
-  }
-  throw new ProviderError('bad_reference', 'not a JPEG, PNG or WebP')
+  return { bytes, contentType }
 }

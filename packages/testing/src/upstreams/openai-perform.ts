@@ -1,13 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { createPictureMaker } from './emulated-picture.ts'
-import { type Answer, type EmulatedRequest, send } from './openai-exchange.ts'
+import { type Answer, cutOff, type Stage, send } from './emulator.ts'
 import { type BrokenFault, ERROR_FAULTS, isErrorFault, type OpenAiFault } from './openai-faults.ts'
 
-interface Stage {
-  readonly reply: ServerResponse
-  /** What would have been answered. */
-  readonly answer: Answer
-  readonly entry: EmulatedRequest
+interface OpenAiStage extends Stage {
   readonly makePicture: ReturnType<typeof createPictureMaker>
 }
 
@@ -20,7 +16,7 @@ export function performEarlyFault(fault: OpenAiFault, request: IncomingMessage):
   return true
 }
 
-export async function performFault(fault: OpenAiFault, stage: Stage): Promise<void> {
+export async function performFault(fault: OpenAiFault, stage: OpenAiStage): Promise<void> {
   const error = typeof fault === 'object' ? fault : isErrorFault(fault) ? ERROR_FAULTS[fault] : undefined
   if (error) {
     stage.entry.pictures = 0
@@ -38,7 +34,7 @@ export async function performFault(fault: OpenAiFault, stage: Stage): Promise<vo
 
 const HTML = '<!doctype html><html><head><title>Welcome</title></head><body><h1>Welcome to nginx!</h1></body></html>'
 
-async function performBroken(fault: BrokenFault, { reply, answer, entry, makePicture }: Stage): Promise<void> {
+async function performBroken(fault: BrokenFault, { reply, answer, entry, makePicture }: OpenAiStage): Promise<void> {
   const json = { 'content-type': 'application/json' }
   switch (fault) {
     case 'bad_gateway_html':
@@ -100,12 +96,6 @@ async function performBroken(fault: BrokenFault, { reply, answer, entry, makePic
       )
       return
   }
-}
-
-/** Says how much will come, sends half of it, and hangs up. */
-function cutOff(reply: ServerResponse, text: string): void {
-  reply.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
-  reply.write(text.slice(0, Math.floor(text.length / 2)), () => reply.socket?.destroy())
 }
 
 function withPicture(answer: Answer, picture: Buffer): Answer {

@@ -11,22 +11,10 @@ import {
 } from '@wombat/generation'
 import { type OpenAiEmulator, startOpenAiEmulator } from './openai-emulator.ts'
 import type { OpenAiFault } from './openai-faults.ts'
+import { PROVIDER_REQUEST } from './provider-request.ts'
 
 const KEY = 'sk-emulated-0123456789'
-const REQUEST: ProviderRequest = {
-  imageId: 'v2-aaaaaaaaa-bbbbbbbbb',
-  model: 'gpt-image-2',
-  quality: 'fast',
-  style: 'photo',
-  prompt: 'a red fox',
-  originalPrompt: 'fox',
-  width: 1536,
-  height: 1024,
-  index: 0,
-  isOriginalPreserved: false,
-  references: [],
-  endUser: 'user-hash',
-}
+const REQUEST = PROVIDER_REQUEST
 const never = new AbortController().signal
 
 describe('the OpenAI provider', () => {

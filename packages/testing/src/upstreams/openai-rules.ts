@@ -1,12 +1,6 @@
 import type { PictureFormat } from './emulated-picture.ts'
+import type { EmulatedFile } from './emulator.ts'
 import { moderationError, type OpenAiError, openAiError } from './openai-error.ts'
-
-export interface ReferenceFile {
-  readonly field: string
-  readonly name: string
-  readonly contentType: string
-  readonly bytes: Buffer
-}
 
 export interface PictureOrder {
   readonly prompt: string
@@ -63,7 +57,7 @@ const RULES: Readonly<Record<'generations' | 'edits', Readonly<Record<string, Ru
 export function readPictureOrder(
   kind: 'generations' | 'edits',
   fields: Fields,
-  options: { models: readonly string[]; references: readonly ReferenceFile[] },
+  options: { models: readonly string[]; references: readonly EmulatedFile[] },
 ): PictureOrder | OpenAiError {
   const fault = findFault(kind, fields, options)
   if (fault) {
@@ -90,7 +84,7 @@ export function readPictureOrder(
 function findFault(
   kind: 'generations' | 'edits',
   fields: Fields,
-  options: { models: readonly string[]; references: readonly ReferenceFile[] },
+  options: { models: readonly string[]; references: readonly EmulatedFile[] },
 ): OpenAiError | undefined {
   const rules = RULES[kind]
   for (const [name, value] of Object.entries(fields)) {
@@ -116,7 +110,7 @@ function findFault(
   return kind === 'edits' ? checkReferences(options.references) : undefined
 }
 
-function checkReferences(references: readonly ReferenceFile[]): OpenAiError | undefined {
+function checkReferences(references: readonly EmulatedFile[]): OpenAiError | undefined {
   if (references.length === 0) {
     return missing('image')
   }
