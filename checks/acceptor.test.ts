@@ -62,6 +62,7 @@ function requestOf(accountId: string, changes: Partial<AcceptRequest> = {}): Acc
     creditsPerImage: 1,
     imageIds: [newImageId(), newImageId()],
     deadlineHours: 24,
+    plan: 'professional',
     ...changes,
   }
 }

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
-import { produceImage } from '@wombat/engine'
+import { produceNext } from '@wombat/engine'
 import { claimImage, closeAttempt, makeReady, openAttempt, requeueImage } from '@wombat/images'
 import { failImage, verifyLedger } from '@wombat/ledger'
 import { until } from '@wombat/testing'
-import { decode, order, orderOne, pathOf, query } from './image-tools.ts'
+import { CHECK_ROUTES, decode, order, orderOne, pathOf, query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
 const server = await startTestServer({ role: 'api' })
@@ -16,7 +16,7 @@ after(() => server[Symbol.asyncDispose]())
 const STORED = { provider: 'check', contentType: 'image/jpeg', sizeBytes: 1, sha256: 'ab' }
 
 async function claim(imageId: string, owner = 'check') {
-  return await claimImage(db, { imageId, owner, leaseSeconds: 30 })
+  return await claimImage(db, { model: 'gpt-image-2', imageId, owner, leaseSeconds: 30, routes: CHECK_ROUTES })
 }
 
 async function imageRow(id: string) {
@@ -43,7 +43,7 @@ describe('a worker that was paused past its lease', () => {
       await release.promise
       await put(...stored)
     }
-    const late = produceImage(paused.engine, id, new AbortController().signal)
+    const late = produceNext(paused.engine, { model: 'gpt-image-2', imageId: id }, new AbortController().signal)
     await reached.promise
     paused.engine.leases.close()
 
@@ -91,7 +91,7 @@ describe('a worker that was paused past its lease', () => {
     const second = await claim(id)
     assert.deepEqual([first?.fence, second?.fence], [1, 2])
     const old = { imageId: id, fence: 1 }
-    assert.equal(await openAttempt(db, { ...old, provider: 'check', isPaid: true }), undefined)
+    assert.equal(await openAttempt(db, { ...old, route: 'check', provider: 'check', isPaid: true }), undefined)
     assert.equal(await makeReady(db, { ...old, ...STORED, objectKey: `images/aa/${id}/1.jpg` }), false)
     assert.equal(await failImage(db, { ...old, code: 'generation_failed', message: '' }), false)
     assert.equal(await requeueImage(db, { ...old, delayMs: 0 }), false)
@@ -153,7 +153,7 @@ describe('when several want to end one image', () => {
   test('an attempt is closed once, and an attempt that was left open is closed as unknown by the next', async () => {
     const id = await orderOne(server)
     await claim(id)
-    const attempt = { imageId: id, fence: 1, provider: 'check', isPaid: true }
+    const attempt = { imageId: id, fence: 1, route: 'check', provider: 'check', isPaid: true }
     const first = await openAttempt(db, attempt)
     assert.ok(first !== undefined)
     const second = await openAttempt(db, attempt)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { type Queryable, withClient } from '@wombat/database'
-import { type Engine, produceImage } from '@wombat/engine'
+import { type Engine, produceNext } from '@wombat/engine'
 import { claimImage, encodeImage, makeReady } from '@wombat/images'
 import sharp from 'sharp'
 import type { Answer, SendOptions } from './send.ts'
@@ -37,12 +37,27 @@ export function pathOf(id: string): string {
 
 /** Makes a queued image now, in this process: for servers of the role `api`, whose images wait for the test. */
 export async function makeNow(engine: Engine, id: string): Promise<void> {
-  await produceImage(engine, id, new AbortController().signal)
+  await produceNext(engine, { model: await modelOf(engine, id), imageId: id }, new AbortController().signal)
 }
+
+export async function modelOf(engine: Engine, id: string): Promise<string> {
+  const [row] = await query(engine.db.url, 'SELECT model FROM images WHERE id = $1', [id])
+  return String(row?.model)
+}
+
+/** For claims by a test: a route that is always free. */
+export const CHECK_ROUTES = [{ id: 'check', most: 100_000, per_minute: null }]
 
 /** Finishes a queued image at once, with a picture that is there already. */
 export async function finishNow(engine: Engine, id: string, contentType: 'image/jpeg' | 'image/png'): Promise<void> {
-  const claimed = await claimImage(engine.db, { imageId: id, owner: 'check', leaseSeconds: 30 })
+  const model = await modelOf(engine, id)
+  const claimed = await claimImage(engine.db, {
+    model,
+    imageId: id,
+    owner: 'check',
+    leaseSeconds: 30,
+    routes: CHECK_ROUTES,
+  })
   assert.ok(claimed !== undefined)
   const { bytes, sha256 } = await PICTURES[contentType]
   const objectKey = `images/${id.slice(3, 5)}/${id}/${claimed.fence}.${contentType === 'image/png' ? 'png' : 'jpg'}`

@@ -1,13 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { isModelId } from '@wombat/contract'
-import { FormatError, FUTURE_VARIABLES, VARIABLES, type Variable } from './config-variables.ts'
-
-type Values = { readonly [Name in keyof typeof VARIABLES]: ReturnType<(typeof VARIABLES)[Name]['parse']> }
+import type { Route } from '@wombat/generation'
+import { FormatError } from './config-parsers.ts'
+import { FUTURE_VARIABLES, VARIABLES, type Values, type Variable } from './config-variables.ts'
+import { envRoutes } from './env-routes.ts'
+import { RoutesFileError, readRoutesFile } from './file-routes.ts'
 
 /** All settings by the names they have in the environment, parsed, with their defaults. */
 export type Config = Values & {
   /** What to tell the operator: names that look like ours and aren't, settings without effect. */
   readonly warnings: readonly string[]
+  /** Every upstream with a key, from ROUTES_FILE and the environment. */
+  readonly routes: readonly Route[]
 }
 
 /** The name and default of every setting, as `.env.example` lists them. */
@@ -36,7 +40,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   for (const [name, variable] of Object.entries(VARIABLES)) {
     values[name] = readOne(env, name, variable, faults)
   }
-  const config = { ...toValues(values), warnings: findWarnings(env) }
+  const parsed = toValues(values)
+  const config = { ...parsed, warnings: findWarnings(env), routes: collectRoutes(parsed, env, faults) }
   faults.push(...contradictions(config))
   if (faults.length > 0) {
     throw new ConfigError(faults, config.warnings)
@@ -84,7 +89,37 @@ function readOne(
   }
 }
 
-function contradictions(config: Values): string[] {
+/** A model that the file serves is served by it alone: what the environment has for it would come as a surprise. */
+function collectRoutes(
+  values: Values,
+  env: Readonly<Record<string, string | undefined>>,
+  faults: string[],
+): readonly Route[] {
+  const ours = envRoutes(values)
+  let filed: Route[] | undefined
+  try {
+    filed = readRoutesFile(values.ROUTES_FILE, env)
+  } catch (error) {
+    if (!(error instanceof RoutesFileError)) {
+      throw error
+    }
+    faults.push(...error.faults)
+  }
+  if (filed === undefined) {
+    if ((env.ROUTES_FILE ?? '').trim() !== '' && faults.length === 0 && values.ROUTES_FILE !== './wombat.yaml') {
+      faults.push(`ROUTES_FILE is "${values.ROUTES_FILE}", which does not exist: it takes the path of a YAML file`)
+    }
+    return ours
+  }
+  const taken = new Set(filed.flatMap(({ models }) => models))
+  const rest = ours
+    .map((route) => ({ ...route, models: route.models.filter((model) => !taken.has(model)) }))
+    .filter(({ models }) => models.length > 0)
+  const names = new Set(filed.map(({ name }) => name))
+  return [...filed, ...rest.map((route) => (names.has(route.name) ? { ...route, name: `${route.name}-env` } : route))]
+}
+
+function contradictions(config: Values & { routes: readonly Route[] }): string[] {
   const faults: string[] = []
   for (const [alias, model] of config.MODEL_ALIASES) {
     if (!isModelId(model)) {
@@ -96,13 +131,14 @@ function contradictions(config: Values): string[] {
       `IMAGE_SOFT_WAIT_SECONDS (${config.IMAGE_SOFT_WAIT_SECONDS}) is more than IMAGE_MAX_WAIT_SECONDS (${config.IMAGE_MAX_WAIT_SECONDS})`,
     )
   }
-  if (config.SYNTHETIC === 'off' && config.OPENAI_API_KEY === undefined) {
+  if (config.SYNTHETIC === 'off' && config.routes.length === 0) {
     faults.push('SYNTHETIC is "off" and no provider has a key: set OPENAI_API_KEY, or leave SYNTHETIC at "auto"')
   }
   return faults
 }
 
-const OUR_PREFIXES = /^(WOMBAT|IMAGE|SYNTHETIC|BOOTSTRAP|RATE_LIMIT|WAITERS|GENERATION|RETAIN|ALT_TEXT|RETRY|LEASE)_/
+const OUR_PREFIXES =
+  /^(WOMBAT|IMAGE|SYNTHETIC|BOOTSTRAP|RATE_LIMIT|WAITERS|GENERATION|RETAIN|ALT_TEXT|RETRY|LEASE|BREAKER|PROVIDER|DELETE|MODERATION)_/
 
 function findWarnings(env: Readonly<Record<string, string | undefined>>): string[] {
   const known = Object.keys(VARIABLES)

@@ -138,10 +138,11 @@ export async function openEngine(
 }
 
 function createEnhancer(config: Config, fallback: PromptEnhancer): PromptEnhancer {
-  return config.OPENAI_API_KEY === undefined || config.SYNTHETIC === 'always'
+  const [apiKey] = config.OPENAI_API_KEY
+  return apiKey === undefined || config.SYNTHETIC === 'always'
     ? fallback
     : createOpenAiEnhancer({
-        apiKey: config.OPENAI_API_KEY,
+        apiKey,
         baseUrl: config.OPENAI_BASE_URL,
         model: config.OPENAI_PROMPT_MODEL,
         timeoutMs: 15_000,

@@ -72,13 +72,16 @@ export interface ServedModel {
 }
 
 /** Which provider serves each model of the catalogue, and why. */
-export function listServedModels(models: Pick<ServedModels, 'route'>): ServedModel[] {
-  return MODELS.map(({ id }) => ({ model: id, provider: models.route(id).provider, reason: models.route(id).reason }))
+export function listServedModels(models: Pick<ServedModels, 'find'>): ServedModel[] {
+  return MODELS.map(({ id }) => {
+    const { routes, reason } = models.find(id)
+    return { model: id, provider: routes[0]?.provider.name, reason }
+  })
 }
 
 export interface ProviderFacts {
   readonly served: readonly ServedModel[]
-  /** Undefined as fault: it could serve now. Nothing that costs money was asked of it. */
+  /** By the names of their routes. Undefined as fault: it could serve now. Nothing that costs money was asked of it. */
   readonly providers: readonly { readonly name: string; readonly fault: string | undefined }[]
 }
 
@@ -86,8 +89,8 @@ export async function examineProviders(config: Config): Promise<ProviderFacts> {
   const models = openModels(config)
   try {
     const providers = await Promise.all(
-      models.providers.map(async (provider) => ({
-        name: provider.name,
+      models.routes.map(async ({ name, provider }) => ({
+        name,
         fault: await provider.check().then(() => undefined, reasonOf),
       })),
     )

@@ -1,13 +1,15 @@
-import { isModelId } from '@wombat/contract'
-import { decideRetry, failureOf, ProviderError } from '@wombat/generation'
+import { decideRetry, type FailureClass, failureOf, type OpenRoute, ProviderError } from '@wombat/generation'
 import { type ClaimedImage, countAttempts, requeueImage } from '@wombat/images'
 import { failImage } from '@wombat/ledger'
+import { StillDownError } from './breaker.ts'
 import type { Engine } from './engine.ts'
 import { unknownLimit } from './limits.ts'
 import { describeError } from './logger.ts'
 
-const MESSAGES: Record<string, string> = {
-  moderation_refused: 'The image model refused this prompt for its content.',
+type FinalCode = Extract<ReturnType<typeof decideRetry>, { action: 'fail' }>['code']
+
+const MESSAGES: Readonly<Record<FinalCode, string>> = {
+  moderation_refused: 'The image model refused this request for its content',
   bad_reference: 'A reference image could not be fetched or used.',
   generation_deadline: 'The image was not made before its deadline.',
   generation_failed: 'The image could not be made.',
@@ -15,56 +17,89 @@ const MESSAGES: Record<string, string> = {
 
 /**
  * After a failed try: queues the image again for later, or fails it and gives the credits back. An error that nobody
- * foresaw counts as passing, up to the deadline: nothing is dropped. `elapsedMs` is the time since the claim.
+ * foresaw counts as passing, up to the deadline: nothing is dropped.
  */
 export async function settleFailure(
   engine: Engine,
   image: ClaimedImage,
   error: unknown,
-  options: { isStopping: boolean; elapsedMs: number },
+  context: {
+    isStopping: boolean
+    /** Since the claim. */
+    elapsedMs: number
+    /** Of the last call. */
+    route: OpenRoute | undefined
+    /** The model has routes that were not tried, because none of them was free. */
+    areRoutesLeft: boolean
+  },
 ): Promise<void> {
   const { imageId, fence } = image
-  const failure = failureOf(error)
-  if (options.isStopping) {
+  if (context.isStopping || error instanceof StillDownError) {
     await requeueImage(engine.db, { imageId, fence, delayMs: 0 })
-    engine.log.info({ imageId }, 'image handed back at shutdown')
+    engine.log.info({ imageId, why: describeError(error).message }, 'image handed back')
     return
   }
-  const provider = isModelId(image.model) ? engine.models.provider(image.model) : undefined
-  const { maybePaid, counted } = await countAttempts(engine.db, imageId)
-  const decision = decideRetry(
-    {
-      failure,
-      retryAfterMs: error instanceof ProviderError ? error.retryAfterMs : undefined,
-      attempts: counted,
-      unknownAttempts: maybePaid,
-      noPictureAttempts: 0,
-      isPaid: provider?.isPaid ?? false,
-      ageMs: image.ageMs + options.elapsedMs,
-      random: Math.random,
-    },
-    {
-      deadlineMs: image.ageMs + image.remainingMs,
-      maxDelayMs: engine.config.RETRY_MAX_DELAY_SECONDS * 1000,
-      unknownLimit: unknownLimit(engine.config, provider?.isPaid ?? false),
-      retryUnknown: engine.config.RETRY_UNKNOWN || provider?.isPaid === false,
-    },
-  )
+  const failure = classOf(error, context.areRoutesLeft)
+  const decision = await decide(engine, image, error, { ...context, failure })
+  const route = context.route?.name
   if (decision.action === 'retry') {
-    const isHeld = await requeueImage(engine.db, { imageId, fence, delayMs: decision.delayMs })
-    if (isHeld) {
+    if (await requeueImage(engine.db, { imageId, fence, delayMs: decision.delayMs })) {
       engine.log.warn(
-        { imageId, failure, inMs: Math.round(decision.delayMs), err: describeError(error) },
+        { imageId, route, failure, inMs: Math.round(decision.delayMs), err: describeError(error) },
         'image will be tried again',
       )
     }
     return
   }
-  const message = MESSAGES[decision.code] ?? 'The image could not be made.'
-  if (await failImage(engine.db, { imageId, fence, code: decision.code, message })) {
-    engine.log.warn(
-      { imageId, failure, code: decision.code, err: describeError(error) },
+  if (await failImage(engine.db, { imageId, fence, code: decision.code, message: messageFor(decision.code, error) })) {
+    // A mistake is ours: the adapter's or the configuration's.
+    const level = failure === 'mistake' ? 'error' : 'warn'
+    engine.log[level](
+      { imageId, route, failure, code: decision.code, err: describeError(error) },
       'image failed, credits returned',
     )
   }
+}
+
+/** What one upstream calls a mistake, another may take. */
+function classOf(error: unknown, areRoutesLeft: boolean): FailureClass {
+  const failure = failureOf(error)
+  return failure === 'mistake' && areRoutesLeft ? 'transient' : failure
+}
+
+async function decide(
+  engine: Engine,
+  image: ClaimedImage,
+  error: unknown,
+  context: { failure: FailureClass; elapsedMs: number; route: OpenRoute | undefined },
+) {
+  const isPaid = context.route?.provider.isPaid ?? false
+  const { maybePaid, counted, noPicture } = await countAttempts(engine.db, image.imageId, { isPaid })
+  return decideRetry(
+    {
+      failure: context.failure,
+      retryAfterMs: error instanceof ProviderError ? error.retryAfterMs : undefined,
+      attempts: counted,
+      unknownAttempts: maybePaid,
+      noPictureAttempts: noPicture,
+      isPaid,
+      ageMs: image.ageMs + context.elapsedMs,
+      random: Math.random,
+    },
+    {
+      deadlineMs: image.ageMs + image.remainingMs,
+      maxDelayMs: engine.config.RETRY_MAX_DELAY_SECONDS * 1000,
+      unknownLimit: unknownLimit(engine.config, isPaid),
+      retryUnknown: engine.config.RETRY_UNKNOWN || !isPaid,
+    },
+  )
+}
+
+/** The upstream's category is a word that it chose from its own list; its sentences stay in the log. */
+function messageFor(code: FinalCode, error: unknown): string {
+  if (code !== 'moderation_refused') {
+    return MESSAGES[code]
+  }
+  const reason = error instanceof ProviderError ? error.reason : undefined
+  return reason === undefined ? `${MESSAGES[code]}.` : `${MESSAGES[code]}: ${reason}.`
 }

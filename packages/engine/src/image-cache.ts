@@ -21,7 +21,7 @@ export interface HotImage {
 export type FoundImage =
   | { readonly status: 'ready'; readonly image: HotImage }
   | { readonly status: 'pending'; readonly isOriginalPreserved: boolean }
-  | { readonly status: 'failed'; readonly code: string; readonly message: string }
+  | { readonly status: 'failed'; readonly code: string; readonly message: string; readonly isRefunded: boolean }
   | { readonly status: 'unknown' }
 
 /** Finished images in memory, bounded in bytes, the least used leave first. A change in any process drops its entry here. */
@@ -117,7 +117,13 @@ function classify(row: ImageRow | undefined): FoundImage | undefined {
     case 'generating':
       return { status: 'pending', isOriginalPreserved: row.isOriginalPreserved }
     case 'failed':
-      return { status: 'failed', code: row.failureCode ?? 'generation_failed', message: row.failureMessage ?? '' }
+    case 'removed':
+      return {
+        status: 'failed',
+        code: row.failureCode ?? 'generation_failed',
+        message: row.failureMessage ?? '',
+        isRefunded: row.status === 'failed',
+      }
     case 'ready':
       return undefined
   }

@@ -47,9 +47,9 @@ export {
   withdrawKey,
 } from './operate.ts'
 export { type AttemptLine, type ImageLine, type ImageReport, listImages, showImage } from './operate-images.ts'
-export { produceImage } from './produce.ts'
+export { produceNext } from './produce.ts'
 export { imageUrl, type RequestAnswer, requestImages } from './request.ts'
-export { startRetention, transcodeOriginals } from './retain.ts'
+export { removeExpired, startRetention, transcodeOriginals } from './retain.ts'
 export { imageStatus, toErrorCode } from './status.ts'
 export { startSweep } from './sweep.ts'
 export { startWorker } from './worker.ts'

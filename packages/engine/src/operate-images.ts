@@ -36,6 +36,7 @@ export interface ImageReport extends ImageLine {
 }
 
 export interface AttemptLine {
+  readonly route: string | null
   readonly provider: string
   readonly isPaid: boolean
   readonly startedAt: Date
@@ -44,6 +45,7 @@ export interface AttemptLine {
   readonly failure: string | null
   readonly message: string | null
   readonly upstreamId: string | null
+  readonly latencyMs: number | null
   readonly costMicroUsd: number | null
 }
 
@@ -93,8 +95,9 @@ function toLine(row: Pick<ImageDetails, 'id' | 'accountId' | 'status' | 'model' 
 }
 
 function toAttemptLine(attempt: ImageDetails['attempts'][number]): AttemptLine {
-  const { provider, isPaid, startedAt, finishedAt, outcome, failure, message, upstreamId, costMicroUsd } = attempt
+  const { route, provider, isPaid, startedAt, finishedAt, outcome, failure, message, latencyMs, costMicroUsd } = attempt
   return {
+    route,
     provider,
     isPaid,
     startedAt,
@@ -102,7 +105,9 @@ function toAttemptLine(attempt: ImageDetails['attempts'][number]): AttemptLine {
     outcome,
     failure,
     message,
-    upstreamId,
+    // While the upstream goes on with a job, that is all there is to name.
+    upstreamId: attempt.upstreamId ?? attempt.jobId,
+    latencyMs,
     costMicroUsd: costMicroUsd === null ? null : Number(costMicroUsd),
   }
 }

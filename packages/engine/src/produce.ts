@@ -1,28 +1,17 @@
-import { createHash } from 'node:crypto'
-import { isModelId, type Quality, type Style } from '@wombat/contract'
-import {
-  type FailureClass,
-  type ImageProvider,
-  ProviderError,
-  type ProviderImage,
-  type Reference,
-} from '@wombat/generation'
+import { type OpenRoute, ProviderError } from '@wombat/generation'
 import {
   addGarbage,
   type ClaimedImage,
+  changeRoute,
   claimImage,
-  closeAttempt,
   countAttempts,
   type EncodedImage,
-  encodeImage,
-  ImageDecodeError,
   makeReady,
-  openAttempt,
 } from '@wombat/images'
+import { attemptImage, type Turn } from './attempt.ts'
 import type { Engine } from './engine.ts'
 import { settleFailure } from './give-up.ts'
 import { unknownLimit } from './limits.ts'
-import { describeError } from './logger.ts'
 import { persist } from './persist.ts'
 import { finalPrompt } from './prompt.ts'
 
@@ -30,155 +19,152 @@ import { finalPrompt } from './prompt.ts'
 const LOSER_REMOVED_AFTER_SECONDS = 60
 
 /**
- * Makes one image: claim, prompt, references, provider, encode, store, and one transaction for ready and NOTIFY. A
- * job that comes twice or late finds nothing to claim and ends. Whatever goes wrong ends in another try or a refund.
+ * Makes the image of a model that is due next, or the one that is named: claim, prompt, references, provider, encode,
+ * store, and one transaction for ready and NOTIFY. Whatever goes wrong ends in another try or a refund. False: nothing
+ * was due, or no route was free.
  */
-export async function produceImage(engine: Engine, imageId: string, stop: AbortSignal): Promise<void> {
+export async function produceNext(
+  engine: Engine,
+  wanted: { model: string; imageId?: string },
+  stop: AbortSignal,
+): Promise<boolean> {
   const image = await claimImage(engine.db, {
-    imageId,
+    ...wanted,
     owner: engine.identity,
     leaseSeconds: engine.config.LEASE_SECONDS,
+    routes: engine.models.candidates(wanted.model),
   })
   if (image === undefined) {
-    return
+    return false
   }
   using lease = engine.leases.hold(image, stop)
   const startedMs = performance.now()
+  const making: Making = {
+    signal: lease.signal,
+    deadlineMs: startedMs + image.remainingMs,
+    tried: new Set(),
+    route: engine.models.route(image.route),
+  }
   try {
-    const made = await makeImage(engine, image, { signal: lease.signal, deadlineMs: startedMs + image.remainingMs })
+    const made = await makeImage(engine, image, making)
     if (made !== undefined) {
-      const seconds = (performance.now() - startedMs) / 1000
-      engine.timing.record(image.model, seconds)
+      const ms = performance.now() - startedMs
+      engine.timing.record(image.model, ms / 1000)
       engine.log.info(
-        { imageId, model: image.model, provider: made.provider, bytes: made.bytes, ms: Math.round(seconds * 1000) },
+        { imageId: image.imageId, model: image.model, route: made.route, bytes: made.bytes, ms: Math.round(ms) },
         'image ready',
       )
     }
   } catch (error) {
-    await settleFailure(engine, image, error, { isStopping: stop.aborted, elapsedMs: performance.now() - startedMs })
+    await settleFailure(engine, image, error, {
+      isStopping: stop.aborted,
+      elapsedMs: performance.now() - startedMs,
+      route: making.route,
+      areRoutesLeft: engine.models.candidates(image.model, making.tried).length > 0,
+    })
   }
+  return true
 }
 
-interface Limits {
+/** What happens to an image between its claim and its end. */
+interface Making {
   /** Aborted when the claim is lost or the process stops. */
   readonly signal: AbortSignal
   /** On the clock of performance.now(). */
   readonly deadlineMs: number
+  readonly tried: Set<string>
+  /** The route of the call that is under way, or was the last. */
+  route: OpenRoute | undefined
 }
 
 /** Undefined: the claim was lost on the way, and another worker has the image. */
 async function makeImage(
   engine: Engine,
   image: ClaimedImage,
-  limits: Limits,
-): Promise<{ provider: string; bytes: number } | undefined> {
-  const { signal } = limits
-  const provider = isModelId(image.model) ? engine.models.provider(image.model) : undefined
-  if (provider === undefined) {
-    throw new ProviderError('credentials', `no provider serves ${image.model} at present`)
-  }
+  making: Making,
+): Promise<{ route: string; bytes: number } | undefined> {
+  const { signal } = making
   if (image.remainingMs <= 0) {
     throw new ProviderError('transient', 'the deadline has passed')
   }
-  if (image.fence > 1 && (await isOverPaidLimit(engine, image, provider))) {
+  if (image.fence > 1 && image.job === undefined && !(await mayPayAgain(engine, image, making.route))) {
     throw new ProviderError('unknown', 'the limit of calls with an unknown outcome is reached')
   }
   const prompt = await finalPrompt(engine, image, signal)
   const references = await engine.references.load(image, signal)
-  const attemptId = await openAttempt(engine.db, {
-    imageId: image.imageId,
-    fence: image.fence,
-    provider: provider.name,
-    isPaid: provider.isPaid,
-  })
-  if (attemptId === undefined) {
+  let turn = toTurn(engine, image)
+  let encoded: EncodedImage | undefined
+  for (;;) {
+    making.route = turn.route
+    making.tried.add(turn.route.name)
+    try {
+      encoded = await attemptImage(engine, image, turn, { prompt, references, signal })
+      break
+    } catch (error) {
+      const other = await goElsewhere(engine, image, making, error)
+      if (other === undefined) {
+        throw error
+      }
+      turn = other
+    }
+  }
+  if (encoded === undefined || !(await publish(engine, image, turn.route, encoded, making))) {
     return undefined
   }
-  const encoded = await callProvider(engine, { image, provider, prompt, references, attemptId }, signal)
-  return (await publish(engine, image, provider, encoded, limits))
-    ? { provider: provider.name, bytes: encoded.bytes.length }
-    : undefined
+  return { route: turn.route.name, bytes: encoded.bytes.length }
 }
 
-async function isOverPaidLimit(engine: Engine, image: ClaimedImage, provider: ImageProvider): Promise<boolean> {
-  const { maybePaid } = await countAttempts(engine.db, image.imageId)
-  return maybePaid > unknownLimit(engine.config, provider.isPaid)
+function toTurn(engine: Engine, taken: Pick<ClaimedImage, 'route' | 'isProbe' | 'job'>): Turn {
+  const route = engine.models.route(taken.route)
+  if (route === undefined) {
+    throw new ProviderError('credentials', `the route ${taken.route} is not configured here`)
+  }
+  return { route, isProbe: taken.isProbe, job: taken.job }
 }
 
-/** Sends the one call of this attempt and writes its outcome down, whatever it is. */
-async function callProvider(
+async function mayPayAgain(engine: Engine, image: ClaimedImage, route: OpenRoute | undefined): Promise<boolean> {
+  const isPaid = route?.provider.isPaid ?? false
+  const { maybePaid } = await countAttempts(engine.db, image.imageId, { isPaid })
+  return maybePaid <= unknownLimit(engine.config, isPaid)
+}
+
+/** After a failure: another route of the same model that is free now, if this failure may be another on it. */
+async function goElsewhere(
   engine: Engine,
-  call: {
-    image: ClaimedImage
-    provider: ImageProvider
-    prompt: string
-    references: readonly Reference[]
-    attemptId: string
-  },
-  signal: AbortSignal,
-): Promise<EncodedImage> {
-  const { image, provider, attemptId } = call
-  let answer: ProviderImage | undefined
-  try {
-    answer = await provider.generate(
-      {
-        imageId: image.imageId,
-        // Both come from columns that only validated orders were written to.
-        model: image.model as Parameters<ImageProvider['generate']>[0]['model'],
-        quality: image.quality as Quality,
-        style: image.style as Style,
-        prompt: call.prompt,
-        originalPrompt: image.prompt,
-        width: image.width,
-        height: image.height,
-        index: image.position,
-        isOriginalPreserved: image.isOriginalPreserved,
-        references: call.references,
-        referenceUrls: image.referenceImages,
-        ageMs: image.ageMs,
-        onJob: async () => {},
-        endUser: createHash('sha256').update(image.accountId).digest('hex').slice(0, 32),
-      },
-      signal,
-    )
-    const encoded = await encodeImage(answer.bytes, image)
-    await closeAttempt(engine.db, attemptId, { outcome: 'done', ...meter(answer) })
-    return encoded
-  } catch (error) {
-    const known = toProviderError(error)
-    await closeAttempt(engine.db, attemptId, {
-      outcome: OUTCOMES[known.failure],
-      failure: known.failure,
-      message: known.message,
-      ...(answer === undefined ? { upstreamId: known.upstreamId } : meter(answer)),
-    })
-    throw known
+  image: ClaimedImage,
+  making: Making,
+  error: unknown,
+): Promise<Turn | undefined> {
+  const routes = engine.models.candidates(image.model, making.tried)
+  const isOver = making.signal.aborted || performance.now() > making.deadlineMs
+  if (routes.length === 0 || isOver || !(error instanceof ProviderError) || error.isJobAlive) {
+    return undefined
   }
-}
-
-function meter({ upstreamId, usage, costMicroUsd }: ProviderImage) {
-  return { upstreamId, usage, costMicroUsd }
-}
-
-const OUTCOMES: Record<FailureClass, 'refused' | 'not_sent' | 'unknown'> = {
-  moderation: 'refused',
-  bad_reference: 'refused',
-  mistake: 'refused',
-  credentials: 'not_sent',
-  throttled: 'not_sent',
-  transient: 'not_sent',
-  no_picture: 'refused',
-  unknown: 'unknown',
-}
-
-/** A picture that can't be decoded was perhaps paid for, and so was whatever broke in a way nobody foresaw. */
-function toProviderError(error: unknown): ProviderError {
-  if (error instanceof ProviderError) {
-    return error
+  switch (error.failure) {
+    case 'moderation':
+    case 'bad_reference':
+    case 'no_picture':
+      return undefined
+    case 'unknown':
+      if (!engine.config.RETRY_UNKNOWN || !(await mayPayAgain(engine, image, making.route))) {
+        return undefined
+      }
+      break
+    case 'mistake':
+    case 'credentials':
+    case 'throttled':
+    case 'transient':
+      break
   }
-  const message =
-    error instanceof ImageDecodeError ? `undecodable picture: ${error.message}` : describeError(error).message
-  return new ProviderError('unknown', message, { cause: error })
+  const moved = await changeRoute(engine.db, { imageId: image.imageId, fence: image.fence, routes })
+  if (moved === undefined) {
+    return undefined
+  }
+  engine.log.warn(
+    { imageId: image.imageId, from: making.route?.name, to: moved.route, failure: error.failure, why: error.message },
+    'image goes to another route',
+  )
+  return toTurn(engine, { ...moved, job: undefined })
 }
 
 /**
@@ -188,20 +174,20 @@ function toProviderError(error: unknown): ProviderError {
 async function publish(
   engine: Engine,
   image: ClaimedImage,
-  provider: ImageProvider,
+  route: OpenRoute,
   encoded: EncodedImage,
-  limits: Limits,
+  making: Making,
 ): Promise<boolean> {
   const extension = encoded.contentType === 'image/png' ? 'png' : 'jpg'
   const objectKey = `images/${image.imageId.slice(3, 5)}/${image.imageId}/${image.fence}.${extension}`
-  const task = { signal: limits.signal, endMs: limits.deadlineMs, log: engine.log, imageId: image.imageId }
+  const task = { signal: making.signal, endMs: making.deadlineMs, log: engine.log, imageId: image.imageId }
   await persist(() => engine.store.put(objectKey, encoded.bytes, encoded.contentType), { ...task, what: 'store' })
   const isReady = await persist(
     () =>
       makeReady(engine.db, {
         imageId: image.imageId,
         fence: image.fence,
-        provider: provider.name,
+        provider: route.provider.name,
         objectKey,
         contentType: encoded.contentType,
         sizeBytes: encoded.bytes.length,

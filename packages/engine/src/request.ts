@@ -36,7 +36,7 @@ export async function requestImages(
   if (!isReplay) {
     assertMayRequest(engine, key, order)
   }
-  const lane = engine.models.route(order.model).provider
+  const { routes } = engine.models.find(order.model)
   const price = order.creditsPerImage * order.numImages
   const { prompt, alt } = await writePrompt(engine, key, order, { price, isReplay })
   const request: AcceptRequest = {
@@ -59,14 +59,15 @@ export async function requestImages(
     isOriginalPreserved: order.preserveOriginal,
     creditsPerImage: order.creditsPerImage,
     imageIds: Array.from({ length: order.numImages }, newImageId),
-    deadlineHours: engine.config.GENERATION_DEADLINE_HOURS,
+    plan: key.plan,
+    deadlineHours: engine.config.GENERATION_DEADLINE_HOURS[key.plan],
   }
   const outcome = await engine.acceptor.accept(request)
   refuse(outcome, price)
   const isReplayed = outcome.status === 'replay'
-  if (!isReplayed && lane !== undefined) {
+  if (!isReplayed && routes.length > 0) {
     engine.announcer.announce(
-      lane,
+      order.model,
       request.imageIds.map((imageId) => ({ imageId, fence: 0 })),
     )
   }
@@ -80,18 +81,16 @@ export async function requestImages(
     creditsRemaining: outcome.balance,
     size: formatSize(order.size),
     quality: order.quality,
-    provider: lane ?? 'none',
+    provider: routes[0]?.provider.name ?? 'none',
     ignoredParams: order.ignoredParams,
   }
 }
 
 /** The checks that need no transaction: 400 before 403. */
 function assertMayRequest(engine: Engine, key: AuthenticatedKey, order: GenerationOrder): void {
-  if (engine.models.provider(order.model) === undefined) {
-    throw new ApiError(
-      'model_unavailable',
-      `This server has no provider for the model ${order.model}: ${engine.models.route(order.model).reason}.`,
-    )
+  const { routes, reason } = engine.models.find(order.model)
+  if (routes.length === 0) {
+    throw new ApiError('model_unavailable', `This server has no provider for the model ${order.model}: ${reason}.`)
   }
   if (key.isAccountDisabled) {
     throw new ApiError('account_disabled', ACCOUNT_DISABLED)

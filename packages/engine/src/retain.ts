@@ -1,4 +1,4 @@
-import { encodeImage, findOriginals, findPromisedSize, replaceOriginal } from '@wombat/images'
+import { encodeImage, expireImages, findOriginals, findPromisedSize, replaceOriginal } from '@wombat/images'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
 import { repeat } from './repeat.ts'
@@ -7,22 +7,50 @@ const BATCH = 50
 /** A reader of the PNG may still be under way when the row already names the JPEG. */
 const REMOVE_AFTER_SECONDS = 15 * 60
 
-/** Turns preserved PNGs into JPEGs once their time is over. */
+/** Turns preserved PNGs into JPEGs, and deletes images, once their time is over. */
 export function startRetention(engine: Engine): { stop(): Promise<void> } {
-  const days = engine.config.RETAIN_ORIGINALS_DAYS
-  const everyMs = Math.min(600_000, Math.max(1_000, days * 86_400))
+  const { RETAIN_ORIGINALS_DAYS, DELETE_IMAGES_DAYS } = engine.config
+  const limits = [RETAIN_ORIGINALS_DAYS, ...Object.values(DELETE_IMAGES_DAYS).filter((days) => days !== undefined)]
+  const everyMs = Math.min(600_000, Math.max(1_000, Math.min(...limits) * 86_400))
   const stopping = new AbortController()
-  const loop = repeat(() => transcodeOriginals(engine, stopping.signal).then(() => {}), {
-    everyMs,
-    name: 'retention',
-    log: engine.log,
-  })
+  const loop = repeat(() => retain(engine, stopping.signal), { everyMs, name: 'retention', log: engine.log })
   return {
     async stop() {
       stopping.abort()
       await loop.stop()
     },
   }
+}
+
+async function retain(engine: Engine, signal: AbortSignal): Promise<void> {
+  await removeExpired(engine, signal)
+  await transcodeOriginals(engine, signal)
+}
+
+/**
+ * Removes the images of each plan that are older than it keeps them; their rows stay, and their addresses answer 410.
+ * Answers how many.
+ */
+export async function removeExpired(engine: Engine, signal: AbortSignal): Promise<number> {
+  let removed = 0
+  for (const [plan, days] of Object.entries(engine.config.DELETE_IMAGES_DAYS)) {
+    if (days !== undefined) {
+      let batch: number
+      do {
+        batch = await expireImages(engine.db, {
+          plan,
+          olderThanSeconds: days * 86_400,
+          limit: BATCH,
+          removeAfterSeconds: REMOVE_AFTER_SECONDS,
+        })
+        removed += batch
+      } while (batch === BATCH && !signal.aborted)
+    }
+  }
+  if (removed > 0) {
+    engine.log.info({ images: removed }, 'images past their retention were removed')
+  }
+  return removed
 }
 
 /**

@@ -26,15 +26,25 @@ export async function imageStatus(engine: Engine, imageId: string): Promise<Imag
     contentType: row.contentType === 'image/png' || row.contentType === 'image/jpeg' ? row.contentType : null,
     finalPrompt: row.finalPrompt,
     error:
-      row.status === 'failed'
-        ? { code: toErrorCode(row.failureCode ?? ''), message: row.failureMessage ?? '', refunded: true }
+      row.status === 'failed' || row.status === 'removed'
+        ? {
+            code: toErrorCode(row.failureCode ?? ''),
+            message: row.failureMessage ?? '',
+            refunded: row.status === 'failed',
+          }
         : null,
   }
 }
 
-const STATUS_WORDS = { queued: 'queued', generating: 'processing', ready: 'finished', failed: 'failed' } as const
+const STATUS_WORDS = {
+  queued: 'queued',
+  generating: 'processing',
+  ready: 'finished',
+  failed: 'failed',
+  removed: 'failed',
+} as const
 
-function progressOf(status: 'queued' | 'generating' | 'ready' | 'failed', share: number): number {
+function progressOf(status: keyof typeof STATUS_WORDS, share: number): number {
   switch (status) {
     case 'queued':
     case 'failed':
@@ -43,6 +53,7 @@ function progressOf(status: 'queued' | 'generating' | 'ready' | 'failed', share:
       // An estimate that comes near the end and never reaches it.
       return Math.round((0.05 + 0.9 * (1 - Math.exp(-2 * share))) * 100) / 100
     case 'ready':
+    case 'removed':
       return 1
   }
 }

@@ -1,9 +1,10 @@
-import type { ErrorCode } from '@wombat/contract'
+import type { ErrorCode, ModelId } from '@wombat/contract'
 import {
-  type DueImage,
+  countRoom,
   dueGarbage,
   findDue,
   findExpiredLeases,
+  findOverdue,
   forgetGarbage,
   removeOldIdempotencyKeys,
 } from '@wombat/images'
@@ -21,8 +22,6 @@ const AGAIN_SECONDS = 60
 /** In a lane where no job waits, an image that is due for this long has lost its job, or a dead worker holds that. */
 const LOST_AFTER_SECONDS = 3
 const MOST_AT_ONCE = 200
-/** A lane with this many waiting jobs is fed by the next sweep, so that the queue never holds all of a long backlog. */
-const LANE_IS_FULL = 500
 
 /**
  * Heals what crashes and lost messages leave behind: images whose holder has gone are queued again, queued images that
@@ -48,41 +47,51 @@ export async function sweepOnce(engine: Engine): Promise<void> {
   if (freed.length > 0) {
     engine.log.warn({ images: freed.length }, 'images of lost workers were queued again')
   }
-  for (const [lane, models] of engine.models.lanes) {
-    const { waiting } = await engine.queue.depth(lane)
-    if (waiting < LANE_IS_FULL) {
-      const isIdle = waiting === 0
-      const due = await takeDue(engine, models, isIdle ? LOST_AFTER_SECONDS : undefined)
-      if (due.length > 0) {
-        // Under its old name a job that is stuck would swallow the new one.
-        const again = isIdle ? Math.floor(Date.now() / 1000) : undefined
-        await engine.queue.announce(
-          lane,
-          due.map(({ imageId, fence }) => ({ imageId, fence, again })),
-        )
-      }
-    }
+  await failOverdue(engine)
+  for (const { model } of engine.models.served) {
+    await announceDue(engine, model)
   }
-  await takeDue(engine, engine.models.unserved)
 }
 
-/** Images to announce. Those past their deadline are failed instead. */
-async function takeDue(engine: Engine, models: readonly string[], lostAfterSeconds?: number): Promise<DueImage[]> {
-  const due = await findDue(engine.db, { models, limit: MOST_AT_ONCE, againSeconds: AGAIN_SECONDS, lostAfterSeconds })
-  const overdue = due.filter(({ isPastDeadline }) => isPastDeadline)
-  for (const { imageId } of overdue) {
+/**
+ * Announces no more than can begin now: who has made an image looks for the next by itself, so a backlog needs no jobs,
+ * and while an upstream is away nothing turns in circles.
+ */
+async function announceDue(engine: Engine, model: ModelId): Promise<void> {
+  const room = await countRoom(engine.db, engine.models.candidates(model))
+  if (room === 0) {
+    return
+  }
+  const { waiting } = await engine.queue.depth(model)
+  const limit = Math.min(MOST_AT_ONCE, room - waiting)
+  if (limit <= 0) {
+    return
+  }
+  const isIdle = waiting === 0
+  const due = await findDue(engine.db, {
+    model,
+    limit,
+    againSeconds: AGAIN_SECONDS,
+    lostAfterSeconds: isIdle ? LOST_AFTER_SECONDS : undefined,
+  })
+  if (due.length > 0) {
+    // Under its old name a job that is stuck would swallow the new one.
+    const again = isIdle ? Math.floor(Date.now() / 1000) : undefined
+    await engine.queue.announce(
+      model,
+      due.map(({ imageId, fence }) => ({ imageId, fence, again })),
+    )
+  }
+}
+
+async function failOverdue(engine: Engine): Promise<void> {
+  for (const imageId of await findOverdue(engine.db, MOST_AT_ONCE)) {
     const code: ErrorCode = 'generation_deadline'
-    const isFailed = await failImage(engine.db, {
-      imageId,
-      fence: undefined,
-      code,
-      message: 'The image was not made before its deadline.',
-    })
-    if (isFailed) {
+    const message = 'The image was not made before its deadline.'
+    if (await failImage(engine.db, { imageId, fence: undefined, code, message })) {
       engine.log.warn({ imageId, code }, 'image failed, credits returned')
     }
   }
-  return due.filter(({ isPastDeadline }) => !isPastDeadline)
 }
 
 async function removeGarbage(engine: Engine): Promise<void> {

@@ -1,20 +1,31 @@
 import type { LaneWorker } from '@wombat/queue'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
-import { produceImage } from './produce.ts'
+import { produceNext } from './produce.ts'
 
-/** Works on the lanes of all providers of this process. */
+/** More handlers than this in one process gain nothing: each holds pictures in memory. */
+const MOST_HANDLERS = 64
+
+/**
+ * Works on the lanes of all models. A job says only that there is work; which image is next is decided in the database.
+ * Who has made one looks for another, so that a long backlog needs few jobs.
+ */
 export async function startWorker(engine: Engine): Promise<{ stop(options: { graceMs: number }): Promise<void> }> {
   const workers: LaneWorker[] = await Promise.all(
-    engine.models.providers.map((provider) =>
-      engine.queue.work(provider.name, {
-        concurrency: 8,
-        handler: async (imageId, signal) => {
+    engine.models.served.map(({ model, routes }) =>
+      engine.queue.work(model, {
+        concurrency: Math.min(
+          MOST_HANDLERS,
+          routes.reduce((sum, route) => sum + route.concurrency, 0),
+        ),
+        handler: async (_imageId, signal) => {
           try {
-            await produceImage(engine, imageId, signal)
+            while (!engine.isStopping && !signal.aborted && (await produceNext(engine, { model }, signal))) {
+              // Until nothing is due, or no route is free.
+            }
           } catch (error) {
-            // The image keeps its state; the sweep finds it when its lease has run out.
-            engine.log.error({ imageId, err: describeError(error) }, 'job failed, the sweep will take it up')
+            // An image that was claimed keeps its state; the sweep finds it when its lease has run out.
+            engine.log.error({ model, err: describeError(error) }, 'job failed, the sweep will take its image up')
           }
         },
       }),

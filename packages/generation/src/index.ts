@@ -14,15 +14,17 @@ export {
   type ProviderRequest,
   type Reference,
 } from './provider.ts'
-export {
-  openProviders,
-  type ProviderName,
-  type Providers,
-  type ProvidersConfig,
-  type Route,
-  resolveRoutes,
-} from './providers.ts'
+export { type OpenModel, type OpenRoute, openProviders, type Providers, type ProvidersConfig } from './providers.ts'
 export { fetchReferences } from './references.ts'
 export { decideRetry, type FailedAttempt, failureOf, type RetryDecision, type RetryPolicy } from './retry.ts'
+export {
+  ADAPTER_CONCURRENCY,
+  ADAPTER_MODELS,
+  ADAPTERS,
+  type AdapterName,
+  type Route,
+  type ServedModel,
+  serveModels,
+} from './routes.ts'
 export { STYLE_WORDS } from './styles.ts'
 export { createSyntheticProvider, type SyntheticOptions } from './synthetic.ts'

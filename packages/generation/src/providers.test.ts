@@ -1,61 +1,81 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MODELS } from '@wombat/contract'
-import { openProviders, resolveRoutes } from './providers.ts'
+import { openProviders } from './providers.ts'
+import { type Route, serveModels } from './routes.ts'
 
-const openai = { apiKey: 'sk-test' }
-const syntheticLatencyMs = { min: 0, max: 0 }
+const OPENAI: Route = {
+  name: 'openai',
+  adapter: 'openai',
+  models: ['gpt-image-2'],
+  apiKey: 'sk-test',
+  priority: 1,
+  weight: 1,
+  concurrency: 8,
+  reason: 'OPENAI_API_KEY is set',
+}
+const SETTINGS = { syntheticLatencyMs: { min: 0, max: 0 }, allowPrivateLinks: false }
 
-describe('resolveRoutes', () => {
-  it('serves every model with synthetic pictures when there is no key, and says why', () => {
-    const routes = resolveRoutes({ synthetic: 'auto' })
+function served(routes: readonly Route[], synthetic: 'auto' | 'off' | 'always') {
+  return new Map(serveModels(routes, { synthetic }).map((model) => [model.model, model]))
+}
+
+function namesOf(model: { routes: readonly Route[] } | undefined): string[] {
+  return model?.routes.map(({ name }) => name) ?? []
+}
+
+describe('serveModels', () => {
+  it('draws every model when there is no key, and says why', () => {
+    const models = served([], 'auto')
     assert.deepEqual(
-      [...routes.keys()],
+      [...models.keys()],
       MODELS.map(({ id }) => id),
     )
-    assert.ok([...routes.values()].every(({ provider }) => provider === 'synthetic'))
-    assert.equal(routes.get('gpt-image-2')?.reason, 'OPENAI_API_KEY is not set: synthetic pictures')
-    assert.equal(routes.get('ideogram-3.0')?.reason, 'no adapter for Ideogram yet: synthetic pictures')
+    assert.ok([...models.values()].every((model) => namesOf(model).join() === 'synthetic'))
+    assert.equal(models.get('gpt-image-2')?.reason, 'OPENAI_API_KEY is not set: synthetic pictures')
+    assert.equal(models.get('premium')?.reason, 'LEONARDO_API_KEY is not set: synthetic pictures')
   })
 
-  it('gives gpt-image-2 to OpenAI when there is a key', () => {
-    const routes = resolveRoutes({ openai, synthetic: 'auto' })
-    assert.deepEqual(routes.get('gpt-image-2'), { provider: 'openai', reason: 'OPENAI_API_KEY is set' })
-    assert.equal(routes.get('nano-banana-2')?.provider, 'synthetic')
+  it('gives a model to its routes, the smallest priority first, and never draws it beside them', () => {
+    const second: Route = { ...OPENAI, name: 'azure', adapter: 'azure-openai', priority: 0, reason: 'route azure' }
+    const models = served([OPENAI, second], 'auto')
+    assert.deepEqual(namesOf(models.get('gpt-image-2')), ['azure', 'openai'])
+    assert.equal(models.get('gpt-image-2')?.reason, 'route azure; also openai')
+    assert.deepEqual(namesOf(models.get('nano-banana-2')), ['synthetic'])
   })
 
   it('serves nothing else when synthetic pictures are off', () => {
-    const routes = resolveRoutes({ openai, synthetic: 'off' })
+    const models = served([OPENAI], 'off')
     assert.deepEqual(
-      [...routes].filter(([, { provider }]) => provider).map(([model]) => model),
+      [...models.values()].filter(({ routes }) => routes.length > 0).map(({ model }) => model),
       ['gpt-image-2'],
     )
-    assert.equal(routes.get('premium')?.reason, 'no adapter for Leonardo yet')
+    assert.equal(models.get('premium')?.reason, 'LEONARDO_API_KEY is not set')
   })
 
   it('leaves a key unused when synthetic pictures are always wanted', () => {
-    const routes = resolveRoutes({ openai, synthetic: 'always' })
-    assert.ok([...routes.values()].every(({ provider }) => provider === 'synthetic'))
+    assert.ok([...served([OPENAI], 'always').values()].every((model) => namesOf(model).join() === 'synthetic'))
   })
 })
 
 describe('openProviders', () => {
-  it('makes each provider once and finds it by model', async () => {
-    await using providers = openProviders({ openai, synthetic: 'auto', syntheticLatencyMs })
+  it('makes the provider of each route once', async () => {
+    const leonardo: Route = { ...OPENAI, name: 'leonardo', adapter: 'leonardo', models: ['standard', 'premium'] }
+    await using providers = openProviders({ ...SETTINGS, routes: [OPENAI, leonardo], synthetic: 'auto' })
     assert.deepEqual(
-      providers.all.map(({ name, isPaid }) => [name, isPaid]),
+      providers.routes.map(({ name, provider }) => [name, provider.name, provider.isPaid]),
       [
-        ['openai', true],
-        ['synthetic', false],
+        ['openai', 'openai', true],
+        ['synthetic', 'synthetic', false],
+        ['leonardo', 'leonardo', true],
       ],
     )
-    assert.equal(providers.find('gpt-image-2')?.name, 'openai')
-    assert.equal(providers.find('standard'), providers.find('premium'))
+    assert.equal(providers.models.get('standard')?.routes[0], providers.models.get('premium')?.routes[0])
   })
 
-  it('finds nothing for a model that nothing serves', async () => {
-    await using providers = openProviders({ synthetic: 'off', syntheticLatencyMs })
-    assert.deepEqual(providers.all, [])
-    assert.equal(providers.find('gpt-image-2'), undefined)
+  it('makes none for what is not served', async () => {
+    await using providers = openProviders({ ...SETTINGS, routes: [], synthetic: 'off' })
+    assert.deepEqual(providers.routes, [])
+    assert.deepEqual(providers.models.get('gpt-image-2')?.routes, [])
   })
 })

@@ -1,95 +1,101 @@
-import { MODELS, type ModelId } from '@wombat/contract'
-import { createOpenAiProvider, type OpenAiOptions } from './openai.ts'
+import type { ModelId } from '@wombat/contract'
+import { createGeminiProvider } from './gemini.ts'
+import { createIdeogramProvider } from './ideogram.ts'
+import { createKoalaProvider } from './koala.ts'
+import { createLeonardoProvider } from './leonardo.ts'
+import { createOpenAiProvider } from './openai.ts'
 import type { ImageProvider } from './provider.ts'
+import { type AdapterName, type Route, type ServedModel, type SyntheticPolicy, serveModels } from './routes.ts'
 import { createSyntheticProvider, type SyntheticOptions } from './synthetic.ts'
 
-export interface ProvidersConfig {
-  readonly openai?: OpenAiOptions | undefined
-  /** `auto` paints what no provider serves, `always` everything, `off` nothing. */
-  readonly synthetic: 'auto' | 'off' | 'always'
+export interface ProvidersConfig extends SyntheticPolicy {
+  readonly routes: readonly Route[]
   readonly syntheticLatencyMs: SyntheticOptions['latencyMs']
+  /** For all upstreams; each has a limit of its own when it is absent. */
+  readonly timeoutMs?: number | undefined
+  /** Links that upstreams return may lead to private addresses. */
+  readonly allowPrivateLinks: boolean
 }
 
-export type ProviderName = 'openai' | 'synthetic'
+/** A route with what calls its upstream. */
+export interface OpenRoute extends Route {
+  readonly provider: ImageProvider
+}
 
-export interface Route {
-  /** Undefined: the model is not served. */
-  readonly provider: ProviderName | undefined
-  /** For people, in the banner. */
-  readonly reason: string
+export interface OpenModel extends Omit<ServedModel, 'routes'> {
+  readonly routes: readonly OpenRoute[]
 }
 
 export interface Providers extends AsyncDisposable {
-  readonly routes: ReadonlyMap<ModelId, Route>
+  readonly models: ReadonlyMap<ModelId, OpenModel>
   /** Each that serves at least one model, once. */
-  readonly all: readonly ImageProvider[]
-  /** Undefined when nothing serves the model. */
-  find(model: ModelId): ImageProvider | undefined
+  readonly routes: readonly OpenRoute[]
 }
 
-/** Says which provider serves each model, and why. */
-export function resolveRoutes(config: Pick<ProvidersConfig, 'openai' | 'synthetic'>): Map<ModelId, Route> {
-  return new Map(MODELS.map(({ id }) => [id, resolveRoute(id, config)]))
-}
-
-function resolveRoute(model: ModelId, config: Pick<ProvidersConfig, 'openai' | 'synthetic'>): Route {
-  if (config.synthetic === 'always') {
-    return { provider: 'synthetic', reason: 'SYNTHETIC is always: synthetic pictures' }
-  }
-  const real = realRoute(model, config)
-  if (real.provider !== undefined || config.synthetic === 'off') {
-    return real
-  }
-  return { provider: 'synthetic', reason: `${real.reason}: synthetic pictures` }
-}
-
-function realRoute(model: ModelId, config: Pick<ProvidersConfig, 'openai'>): Route {
-  switch (model) {
-    case 'gpt-image-2':
-      if (config.openai) {
-        return { provider: 'openai', reason: 'OPENAI_API_KEY is set' }
-      }
-      return { provider: undefined, reason: 'OPENAI_API_KEY is not set' }
-    case 'ideogram-3.0':
-      return { provider: undefined, reason: 'no adapter for Ideogram yet' }
-    case 'nano-banana-2':
-      return { provider: undefined, reason: 'no adapter for Gemini yet' }
-    case 'standard':
-    case 'premium':
-      return { provider: undefined, reason: 'no adapter for Leonardo yet' }
-  }
-}
-
-/** Makes each provider that a route needs; disposing closes them. */
+/** Makes the provider of each route that serves something; disposing closes them. */
 export function openProviders(config: ProvidersConfig): Providers {
-  const routes = resolveRoutes(config)
-  const made = new Map<ProviderName, ImageProvider>()
-  for (const { provider } of routes.values()) {
-    if (provider !== undefined && !made.has(provider)) {
-      made.set(provider, create(provider, config))
+  const opened = new Map<string, OpenRoute>()
+  const open = (route: Route): OpenRoute => {
+    const known = opened.get(route.name)
+    if (known !== undefined) {
+      return known
     }
+    const made = { ...route, provider: CREATE[route.adapter](route, config) }
+    opened.set(route.name, made)
+    return made
   }
+  const models = new Map(
+    serveModels(config.routes, config).map((served): [ModelId, OpenModel] => [
+      served.model,
+      { ...served, routes: served.routes.map(open) },
+    ]),
+  )
   return {
-    routes,
-    all: [...made.values()],
-    find(model) {
-      const name = routes.get(model)?.provider
-      return name && made.get(name)
-    },
+    models,
+    routes: [...opened.values()],
     async [Symbol.asyncDispose]() {
-      await Promise.all([...made.values()].map((provider) => provider.close()))
+      await Promise.all([...opened.values()].map(({ provider }) => provider.close()))
     },
   }
 }
 
-function create(name: ProviderName, config: ProvidersConfig): ImageProvider {
-  switch (name) {
-    case 'openai':
-      if (!config.openai) {
-        throw new Error('the route to OpenAI needs its configuration')
-      }
-      return createOpenAiProvider(config.openai)
-    case 'synthetic':
-      return createSyntheticProvider({ latencyMs: config.syntheticLatencyMs })
+const CREATE: Readonly<Record<AdapterName, (route: Route, config: ProvidersConfig) => ImageProvider>> = {
+  openai: (route, config) => createOpenAiProvider({ ...access(route), ...openAiTimeouts(config) }),
+  'azure-openai': (route, config) =>
+    createOpenAiProvider({
+      ...access(route),
+      ...openAiTimeouts(config),
+      azure: { apiVersion: route.apiVersion ?? AZURE_API_VERSION, deployment: route.upstreamModel ?? 'gpt-image-2' },
+    }),
+  'openai-compatible': (route, config) =>
+    createOpenAiProvider({
+      ...access(route),
+      ...openAiTimeouts(config),
+      isCompatible: true,
+      allowPrivateLinks: config.allowPrivateLinks,
+    }),
+  ideogram: (route, config) => createIdeogramProvider({ ...access(route), ...links(config) }),
+  gemini: (route, config) => createGeminiProvider({ ...access(route), ...links(config) }),
+  leonardo: (route, config) => createLeonardoProvider({ ...access(route), ...links(config) }),
+  koala: (route, config) => createKoalaProvider({ ...access(route), ...links(config) }),
+  synthetic: (_route, config) => createSyntheticProvider({ latencyMs: config.syntheticLatencyMs }),
+}
+
+/** A preview version, for gpt-image models are served by previews only. [?] */
+const AZURE_API_VERSION = '2025-04-01-preview'
+
+function access({ apiKey = '', baseUrl, upstreamModel }: Route) {
+  return {
+    apiKey,
+    ...(baseUrl === undefined ? {} : { baseUrl }),
+    ...(upstreamModel === undefined ? {} : { model: upstreamModel }),
   }
+}
+
+function links({ timeoutMs, allowPrivateLinks }: ProvidersConfig) {
+  return { allowPrivateLinks, ...(timeoutMs === undefined ? {} : { timeoutMs }) }
+}
+
+function openAiTimeouts({ timeoutMs }: ProvidersConfig) {
+  return timeoutMs === undefined ? {} : { timeoutMs: { fast: timeoutMs, medium: timeoutMs, high: timeoutMs } }
 }

@@ -6,6 +6,8 @@ export interface AttemptEnd {
   readonly failure?: string | undefined
   readonly message?: string | undefined
   readonly upstreamId?: string | undefined
+  /** From the request to the end of the upstream's answer, in milliseconds. */
+  readonly latencyMs?: number | undefined
   readonly usage?: Readonly<Record<string, number>> | undefined
   readonly costMicroUsd?: number | undefined
 }
@@ -16,8 +18,8 @@ const OPEN: Statement = {
            UPDATE attempts SET outcome = 'unknown', failure = 'unknown', finished_at = now(),
                   message = 'the worker ended during the call'
            WHERE image_id = $1 AND outcome IS NULL)
-         INSERT INTO attempts (image_id, fence, provider, is_paid)
-         SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT FROM images WHERE id = $1 AND fence = $2 AND status = 'generating')
+         INSERT INTO attempts (image_id, fence, provider, is_paid, route)
+         SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT FROM images WHERE id = $1 AND fence = $2 AND status = 'generating')
          RETURNING id`,
 }
 
@@ -27,16 +29,42 @@ const OPEN: Statement = {
  */
 export async function openAttempt(
   db: Database,
-  attempt: { imageId: string; fence: number; provider: string; isPaid: boolean },
+  attempt: { imageId: string; fence: number; route: string; provider: string; isPaid: boolean },
 ): Promise<string | undefined> {
-  const [row] = await db.run<{ id: string }>(OPEN, [attempt.imageId, attempt.fence, attempt.provider, attempt.isPaid])
+  const { imageId, fence, provider, isPaid, route } = attempt
+  const [row] = await db.run<{ id: string }>(OPEN, [imageId, fence, provider, isPaid, route])
   return row?.id
+}
+
+const RESUME: Statement = {
+  name: 'resume-attempt',
+  text: `UPDATE attempts a SET fence = $3 FROM images i
+         WHERE a.id = $1 AND a.outcome IS NULL AND i.id = $2 AND i.id = a.image_id AND i.fence = $3
+           AND i.status = 'generating' RETURNING a.id`,
+}
+
+/** Goes on with an attempt whose job the upstream has. False: the claim was lost, or another worker has closed it. */
+export async function resumeAttempt(
+  db: Database,
+  attempt: { attemptId: string; imageId: string; fence: number },
+): Promise<boolean> {
+  return (await db.run(RESUME, [attempt.attemptId, attempt.imageId, attempt.fence])).length === 1
+}
+
+const NOTE_JOB: Statement = {
+  name: 'note-job',
+  text: 'UPDATE attempts SET job_id = $2 WHERE id = $1 AND outcome IS NULL',
+}
+
+/** Keeps the name of the upstream's job, so that whoever has the image next asks for it instead of paying again. */
+export async function noteJob(db: Database, attemptId: string, job: string): Promise<void> {
+  await db.run(NOTE_JOB, [attemptId, job])
 }
 
 const CLOSE: Statement = {
   name: 'close-attempt',
-  text: `UPDATE attempts SET outcome = $2, failure = $3, message = $4, upstream_id = $5, usage = $6, cost_micro_usd = $7,
-                finished_at = now()
+  text: `UPDATE attempts SET outcome = $2, failure = $3, message = $4, upstream_id = coalesce($5, left(job_id, 200)),
+                usage = $6, cost_micro_usd = $7, latency_ms = $8, finished_at = now()
          WHERE id = $1 AND outcome IS NULL`,
 }
 
@@ -51,21 +79,32 @@ export async function closeAttempt(db: Database, attemptId: string, end: Attempt
     end.upstreamId ?? null,
     end.usage === undefined ? null : JSON.stringify(end.usage),
     end.costMicroUsd ?? null,
+    end.latencyMs === undefined ? null : Math.round(end.latencyMs),
   ])
 }
 
 const COUNT: Statement = {
   name: 'count-attempts',
-  text: `SELECT count(*) FILTER (WHERE outcome IS NULL OR outcome IN ('unknown', 'done'))::int AS "maybePaid",
-                count(*) FILTER (WHERE failure IS DISTINCT FROM 'throttled')::int AS counted
+  text: `SELECT count(*) FILTER (WHERE is_paid = $2 AND (outcome IS NULL OR outcome IN ('unknown', 'done')))::int AS "maybePaid",
+                count(*) FILTER (WHERE failure IS DISTINCT FROM 'throttled')::int AS counted,
+                count(*) FILTER (WHERE failure = 'no_picture')::int AS "noPicture"
          FROM attempts WHERE image_id = $1`,
 }
 
-/**
- * How many calls of an image may have been paid for without giving it (unknown, still open, or done and then lost),
- * and how many count for the back-off.
- */
-export async function countAttempts(db: Database, imageId: string): Promise<{ maybePaid: number; counted: number }> {
-  const [row] = await db.run<{ maybePaid: number; counted: number }>(COUNT, [imageId])
-  return row ?? { maybePaid: 0, counted: 0 }
+export interface AttemptCounts {
+  /** Calls that may have been paid for without giving the image: unknown, still open, or done and then lost. */
+  readonly maybePaid: number
+  /** Those that count for the back-off. */
+  readonly counted: number
+  readonly noPicture: number
+}
+
+/** Counts the calls of an image, `maybePaid` among the paid ones or the free ones. */
+export async function countAttempts(
+  db: Database,
+  imageId: string,
+  options: { isPaid: boolean },
+): Promise<AttemptCounts> {
+  const [row] = await db.run<AttemptCounts>(COUNT, [imageId, options.isPaid])
+  return row ?? { maybePaid: 0, counted: 0, noPicture: 0 }
 }

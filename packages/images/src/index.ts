@@ -1,4 +1,12 @@
-export { type AttemptEnd, closeAttempt, countAttempts, openAttempt } from './attempts.ts'
+export {
+  type AttemptEnd,
+  closeAttempt,
+  countAttempts,
+  noteJob,
+  openAttempt,
+  resumeAttempt,
+} from './attempts.ts'
+export { type ClaimedImage, claimImage, type RouteCandidate } from './claim.ts'
 export {
   decodeCheck,
   decodeWhole,
@@ -9,11 +17,10 @@ export {
 } from './encode.ts'
 export { addGarbage, dueGarbage, forgetGarbage } from './garbage.ts'
 export {
-  type ClaimedImage,
-  claimImage,
   type DueImage,
   findDue,
   findExpiredLeases,
+  findOverdue,
   makeReady,
   renewLeases,
   requeueImage,
@@ -21,6 +28,18 @@ export {
 } from './life-cycle.ts'
 export { findOriginals, findPromisedSize, type OldOriginal, replaceOriginal } from './originals.ts'
 export { claimPrompt, findPrompt, type PromptRow, storePrompt } from './prompts.ts'
+export { countRefusals, type Erasure, eraseImage, expireImages, listErasable } from './removal.ts'
+export {
+  type BreakerFigures,
+  changeRoute,
+  countRoom,
+  listRouteStates,
+  type RouteChange,
+  type RouteState,
+  type RouteVerdict,
+  reportRoute,
+  resumeRoute,
+} from './route-states.ts'
 export {
   type FinishedRow,
   findFinished,

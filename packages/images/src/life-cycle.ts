@@ -1,108 +1,17 @@
 import type { Database, Statement } from '@wombat/database'
 
 /*
- * The states of an image and the only statements that change them, but for the one that also moves money
- * (ledger/refund.ts):
+ * The states of an image and what changes them. The statements that also move money are functions of the database
+ * (ledger/refund.ts, removal.ts):
  *
- *   queued -> generating    claimImage
+ *   queued -> generating    claimImage (claim.ts)
  *   generating -> ready     makeReady
  *   generating -> queued    requeueImage, and the sweep when a lease has run out
  *   queued | generating -> failed    failImage
+ *   ready -> removed        eraseImage, expireImages (removal.ts)
  *
  * Each compares before it sets. All times are the database's.
  */
-
-export interface ClaimedImage {
-  readonly imageId: string
-  readonly requestId: string
-  readonly accountId: string
-  /** The fencing token: only with it can the image be stored, failed or handed back. */
-  readonly fence: number
-  readonly position: number
-  readonly model: string
-  readonly quality: string
-  readonly style: string
-  readonly isStyleGiven: boolean
-  readonly width: number
-  readonly height: number
-  readonly prompt: string
-  readonly isEnhanced: boolean
-  readonly isAltWanted: boolean
-  readonly finalPrompt: string | undefined
-  readonly isOriginalPreserved: boolean
-  readonly referenceImages: readonly string[]
-  /** Milliseconds since the image was accepted, and until its deadline (negative when that has passed). */
-  readonly ageMs: number
-  readonly remainingMs: number
-}
-
-interface ClaimRow {
-  readonly id: string
-  readonly request_id: string
-  readonly account_id: string
-  readonly fence: number
-  readonly position: number
-  readonly model: string
-  readonly quality: string
-  readonly style: string
-  readonly is_style_given: boolean
-  readonly width: number
-  readonly height: number
-  readonly prompt: string
-  readonly is_enhanced: boolean
-  readonly is_alt_wanted: boolean
-  readonly final_prompt: string | null
-  readonly is_original_preserved: boolean
-  readonly reference_images: string[]
-  readonly age_ms: number
-  readonly remaining_ms: number
-}
-
-const CLAIM: Statement = {
-  name: 'claim-image',
-  text: `WITH claimed AS (
-           UPDATE images SET status = 'generating', fence = fence + 1, lease_owner = $2,
-                             lease_until = now() + make_interval(secs => $3)
-           WHERE id = $1 AND status = 'queued' AND due_at <= now()
-           RETURNING *)
-         SELECT c.id, c.request_id, c.account_id, c.fence, c.position, c.model, c.is_original_preserved, r.quality,
-                r.style, r.is_style_given, r.width, r.height, r.prompt, r.is_enhanced, r.is_alt_wanted, r.final_prompt,
-                r.reference_images, (extract(epoch FROM now() - c.created_at) * 1000)::float8 AS age_ms,
-                (extract(epoch FROM c.deadline_at - now()) * 1000)::float8 AS remaining_ms
-         FROM claimed c JOIN requests r ON r.id = c.request_id`,
-}
-
-/** Takes a queued image that is due. Undefined: somebody else has it, or it is done or not due. Drop the job then. */
-export async function claimImage(
-  db: Database,
-  claim: { imageId: string; owner: string; leaseSeconds: number },
-): Promise<ClaimedImage | undefined> {
-  const [row] = await db.run<ClaimRow>(CLAIM, [claim.imageId, claim.owner, claim.leaseSeconds])
-  if (row === undefined) {
-    return undefined
-  }
-  return {
-    imageId: row.id,
-    requestId: row.request_id,
-    accountId: row.account_id,
-    fence: row.fence,
-    position: row.position,
-    model: row.model,
-    quality: row.quality,
-    style: row.style,
-    isStyleGiven: row.is_style_given,
-    width: row.width,
-    height: row.height,
-    prompt: row.prompt,
-    isEnhanced: row.is_enhanced,
-    isAltWanted: row.is_alt_wanted,
-    finalPrompt: row.final_prompt ?? undefined,
-    isOriginalPreserved: row.is_original_preserved,
-    referenceImages: row.reference_images,
-    ageMs: row.age_ms,
-    remainingMs: row.remaining_ms,
-  }
-}
 
 const RENEW: Statement = {
   name: 'renew-leases',
@@ -176,50 +85,53 @@ export async function requeueImage(
 export interface DueImage {
   readonly imageId: string
   readonly fence: number
-  readonly model: string
-  readonly isPastDeadline: boolean
 }
 
 const FIND_DUE: Statement = {
   name: 'find-due',
   text: `WITH due AS (
            SELECT id FROM images
-           WHERE status = 'queued' AND model = ANY ($3) AND announce_at <= now() + make_interval(secs => $4)
+           WHERE status = 'queued' AND model = $3 AND announce_at <= now() + make_interval(secs => $4)
              AND (announce_at <= now() OR due_at <= now() - make_interval(secs => $5))
            ORDER BY announce_at LIMIT $1 FOR UPDATE SKIP LOCKED)
          UPDATE images i SET announce_at = now() + make_interval(secs => $2)
          FROM due WHERE i.id = due.id
-         RETURNING i.id, i.fence, i.model, i.deadline_at <= now() AS is_past_deadline`,
+         RETURNING i.id AS "imageId", i.fence`,
 }
 
 /**
- * Queued images of some models whose announcement is due. They are not found again for `againSeconds`, by any process.
+ * Queued images of a model whose announcement is due. They are not found again for `againSeconds`, by any process.
  * With `lostAfterSeconds` also those that were announced, but are due for so long that their jobs must be lost: for a
  * lane in which no job waits.
  */
 export async function findDue(
   db: Database,
   options: {
-    models: readonly string[]
+    model: string
     limit: number
     againSeconds: number
     lostAfterSeconds?: number | undefined
   },
 ): Promise<DueImage[]> {
-  const { limit, againSeconds, models, lostAfterSeconds } = options
-  const rows = await db.run<{ id: string; fence: number; model: string; is_past_deadline: boolean }>(FIND_DUE, [
+  const { limit, againSeconds, model, lostAfterSeconds } = options
+  return await db.run<DueImage>(FIND_DUE, [
     limit,
     againSeconds,
-    models,
+    model,
     lostAfterSeconds === undefined ? 0 : againSeconds,
     lostAfterSeconds ?? 0,
   ])
-  return rows.map((row) => ({
-    imageId: row.id,
-    fence: row.fence,
-    model: row.model,
-    isPastDeadline: row.is_past_deadline,
-  }))
+}
+
+const FIND_OVERDUE: Statement = {
+  name: 'find-overdue',
+  text: `SELECT id FROM images WHERE status = 'queued' AND deadline_at <= now() ORDER BY deadline_at LIMIT $1`,
+}
+
+/** Queued images whose deadline has passed, whatever their model. */
+export async function findOverdue(db: Database, limit: number): Promise<string[]> {
+  const rows = await db.run<{ id: string }>(FIND_OVERDUE, [limit])
+  return rows.map(({ id }) => id)
 }
 
 const EXPIRED_LEASES: Statement = {

@@ -3,7 +3,7 @@ import type { Database, Statement } from '@wombat/database'
 /** What a GET needs to know of an image. */
 export interface ImageRow {
   readonly id: string
-  readonly status: 'queued' | 'generating' | 'ready' | 'failed'
+  readonly status: 'queued' | 'generating' | 'ready' | 'failed' | 'removed'
   readonly isOriginalPreserved: boolean
   readonly provider: string | null
   readonly objectKey: string | null
@@ -30,7 +30,7 @@ export type FinishedRow = Pick<ImageRow, 'id'>
 
 const FIND_FINISHED: Statement = {
   name: 'find-finished',
-  text: `SELECT id FROM images WHERE id = ANY ($1) AND status IN ('ready', 'failed')`,
+  text: `SELECT id FROM images WHERE id = ANY ($1) AND status IN ('ready', 'failed', 'removed')`,
 }
 
 /** Which of many images are done: one statement for all who wait in a process. */

@@ -24,6 +24,10 @@ export interface AcceptRequest {
   readonly creditsPerImage: number
   readonly imageIds: readonly string[]
   readonly deadlineHours: number
+  /** The account's, which decides how long its images are kept. */
+  readonly plan: string
+  /** Faults to act out, for the synthetic provider. */
+  readonly simulate?: string | undefined
 }
 
 /** What the transaction said. `balance` is the account's, in credits, after it. */
@@ -216,5 +220,7 @@ function toJson(request: AcceptRequest, n: number) {
     price: request.creditsPerImage,
     images: request.imageIds,
     deadline_hours: request.deadlineHours,
+    plan: request.plan,
+    simulate: request.simulate,
   }
 }

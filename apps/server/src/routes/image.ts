@@ -86,7 +86,7 @@ async function answerFound(
     case 'ready':
       return sendImage(parts.engine, request, reply, found.image)
     case 'failed':
-      throw new ApiError(toErrorCode(found.code), found.message, { details: { refunded: true } })
+      throw new ApiError(toErrorCode(found.code), found.message, { details: { refunded: found.isRefunded } })
     case 'unknown':
       throw await notFound(request, parts)
     case 'pending':

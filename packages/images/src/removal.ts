@@ -1,0 +1,70 @@
+import type { Database, Statement } from '@wombat/database'
+
+const ERASE: Statement = { name: 'erase-image', text: 'SELECT erase_image($1) AS done' }
+
+/**
+ * refunded: it was still to be made, and is called off. removed: its bytes are deleted. forgotten: there were none any
+ * more, and the prompt is gone where nothing else needs it.
+ */
+export type Erasure = 'refunded' | 'removed' | 'forgotten'
+
+/** Erases an image for good, but for the rows that the ledger needs. Undefined: there is no such image. */
+export async function eraseImage(db: Database, imageId: string): Promise<Erasure | undefined> {
+  const [row] = await db.run<{ done: Erasure | null }>(ERASE, [imageId])
+  return row?.done ?? undefined
+}
+
+const LIST: Statement = {
+  name: 'list-images-to-erase',
+  text: `SELECT i.id FROM images i JOIN requests r ON r.id = i.request_id
+         WHERE r.account_id = $1 AND i.id > $2 AND (i.status <> 'removed' OR i.failure_code <> 'image_erased' OR r.prompt <> '')
+         ORDER BY i.id LIMIT $3`,
+}
+
+/** A batch of an account's images that are not erased yet, after `after` in the order of their ids. */
+export async function listErasable(
+  db: Database,
+  options: { accountId: string; after: string; limit: number },
+): Promise<string[]> {
+  const rows = await db.run<{ id: string }>(LIST, [options.accountId, options.after, options.limit])
+  return rows.map(({ id }) => id)
+}
+
+const EXPIRE: Statement = {
+  name: 'expire-images',
+  text: `WITH old AS (
+           SELECT id, object_key FROM images
+           WHERE status = 'ready' AND plan = $1 AND finished_at <= now() - make_interval(secs => $2)
+           ORDER BY finished_at LIMIT $3 FOR UPDATE SKIP LOCKED),
+         removed AS (
+           UPDATE images i SET status = 'removed', object_key = NULL, sha256 = NULL, size_bytes = NULL,
+                  content_type = NULL, failure_code = 'image_expired', failure_message = 'The image is past its retention.'
+           FROM old WHERE i.id = old.id RETURNING i.id, old.object_key),
+         garbage AS (
+           INSERT INTO garbage_objects (object_key, delete_after)
+           SELECT object_key, now() + make_interval(secs => $4) FROM removed
+           ON CONFLICT (object_key) DO UPDATE SET delete_after = greatest(garbage_objects.delete_after, excluded.delete_after))
+         SELECT id, pg_notify('wombat_image', id) FROM removed`,
+}
+
+/** Removes a batch of images of a plan that were finished so long ago; their rows stay. Answers how many. */
+export async function expireImages(
+  db: Database,
+  options: { plan: string; olderThanSeconds: number; limit: number; removeAfterSeconds: number },
+): Promise<number> {
+  const { plan, olderThanSeconds, limit, removeAfterSeconds } = options
+  return (await db.run(EXPIRE, [plan, olderThanSeconds, limit, removeAfterSeconds])).length
+}
+
+const COUNT_REFUSALS: Statement = {
+  name: 'count-refusals',
+  text: `SELECT count(*)::int AS refusals FROM images i JOIN requests r ON r.id = i.request_id
+         WHERE i.account_id = $1 AND i.failure_code = 'moderation_refused' AND i.finished_at > now() - interval '1 hour'
+           AND r.key_id = $2`,
+}
+
+/** How many images of a key were refused for their content in the last hour. */
+export async function countRefusals(db: Database, key: { accountId: string; keyId: string }): Promise<number> {
+  const [row] = await db.run<{ refusals: number }>(COUNT_REFUSALS, [key.accountId, key.keyId])
+  return row?.refusals ?? 0
+}
