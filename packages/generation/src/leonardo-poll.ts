@@ -137,19 +137,18 @@ function readNews(answer: UpstreamAnswer, id: string): News {
 }
 
 function readGeneration(generation: Readonly<Record<string, unknown>>, id: string): News {
-  // A status that is not known is one on the way to those that are.
-  switch (textField(generation, 'status')?.toUpperCase()) {
-    case 'COMPLETE': {
-      // Whether a picture that is marked `nsfw` is served is the operator's policy, not ours.
-      const images: readonly unknown[] = Array.isArray(generation.generated_images) ? generation.generated_images : []
-      const link = images.map((image) => textField(image, 'url')).find(Boolean)
-      return link === undefined ? { state: 'missing', what: 'picture' } : { state: 'done', link }
-    }
-    case 'FAILED':
-      throw failed(generation, id)
-    default:
-      return { state: 'pending' }
+  const status = textField(generation, 'status')
+  if (status === 'FAILED') {
+    throw failed(generation, id)
   }
+  if (status !== 'COMPLETE') {
+    // PENDING, or a status that is not known, which must be on the way to one that is.
+    return { state: 'pending' }
+  }
+  // Whether a picture that is marked `nsfw` is served is the operator's policy, not ours.
+  const images: readonly unknown[] = Array.isArray(generation.generated_images) ? generation.generated_images : []
+  const link = images.map((image) => textField(image, 'url')).find(Boolean)
+  return link === undefined ? { state: 'missing', what: 'picture' } : { state: 'done', link }
 }
 
 /** Refused for its content if the job says so; else it came to nothing, and a new job is due. */
