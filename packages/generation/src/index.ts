@@ -5,6 +5,7 @@ export {
   type PromptEnhancer,
 } from './enhancer.ts'
 export { createIdeogramProvider, type IdeogramOptions } from './ideogram.ts'
+export { createLeonardoProvider, LEONARDO_IMAGE_MODEL, type LeonardoOptions } from './leonardo.ts'
 export { createOpenAiProvider, OPENAI_IMAGE_MODEL, type OpenAiOptions } from './openai.ts'
 export { createOpenAiEnhancer, OPENAI_ENHANCER_MODEL, type OpenAiEnhancerOptions } from './openai-enhancer.ts'
 export {

@@ -7,6 +7,13 @@ export {
   startIdeogramEmulator,
 } from './upstreams/ideogram-emulator.ts'
 export type { IdeogramFault } from './upstreams/ideogram-faults.ts'
+
+  type LeonardoEmulator,
+  type LeonardoEmulatorOptions,
+  startLeonardoEmulator,
+} from './upstreams/leonardo-emulator.ts'
+
+export type { LeonardoFault } from './upstreams/leonardo-faults.ts'
 export { type OpenAiEmulator, type OpenAiEmulatorOptions, startOpenAiEmulator } from './upstreams/openai-emulator.ts'
 export type { OpenAiFault } from './upstreams/openai-faults.ts'
 export { REFUSED_WORD } from './upstreams/openai-rules.ts'
