@@ -1,7 +1,8 @@
 import { toNetworkFailure } from './network-failure.ts'
 import { type FailureClass, ProviderError } from './provider.ts'
+import { toReason } from './refusal-reason.ts'
 import { readRetryAfterMs } from './retry-after.ts'
-import { isRecord, shorten, textField } from './untrusted.ts'
+import { hidePrompt, isRecord, shorten, textField } from './untrusted.ts'
 
 /** What an upstream that answered with an error said. */
 interface Refusal {
@@ -11,12 +12,25 @@ interface Refusal {
   readonly type: string | undefined
   readonly message: string
   readonly moderation: unknown
+  /** What Azure's content filter says of each category. */
+  readonly filter: unknown
+  readonly innerCode: string | undefined
+}
+
+export interface OpenAiErrorContext {
+  /** Who was asked. */
+  readonly vendor: string
+  /** Neither of these is ever repeated. */
+  readonly apiKey: string
+  readonly prompt?: string | undefined
 }
 
 const MODERATION_CODES = new Set([
   'moderation_blocked',
   'content_policy_violation',
   'content_filter',
+  // Azure's.
+  'contentFilter',
   'image_content_policy_violation',
 ])
 
@@ -50,25 +64,26 @@ const MISTAKE_STATUSES = new Set([400, 404, 405, 406, 410, 411, 413, 414, 415, 4
  * The class of whatever a call of the SDK threw before an answer of 200 was there. What is none of the known final
  * shapes is never final: without an answer it is `unknown`, unless it is certain that nothing was sent.
  */
-export function classifyOpenAiError(error: unknown, apiKey: string, nowMs = Date.now()): ProviderError {
+export function classifyOpenAiError(error: unknown, context: OpenAiErrorContext, nowMs = Date.now()): ProviderError {
   if (error instanceof ProviderError) {
     return error
   }
   const refusal = toRefusal(error)
   if (refusal === undefined) {
-    return toNetworkFailure(error, 'OpenAI')
+    return toNetworkFailure(error, context.vendor)
   }
   const failure = classifyRefusal(refusal)
   // No `cause`: the SDK's error carries the whole answer, in which compatible servers have been seen to echo keys.
-  return new ProviderError(failure, describe(refusal, apiKey), {
+  return new ProviderError(failure, describe(refusal, context), {
     status: refusal.status,
     upstreamId: refusal.headers.get('x-request-id') ?? undefined,
+    reason: failure === 'moderation' ? readReason(refusal) : undefined,
     retryAfterMs: mayWait(failure) ? readRetryAfterMs(refusal.headers, refusal.message, nowMs) : undefined,
   })
 }
 
-function classifyRefusal({ status, code, type, message }: Refusal): FailureClass {
-  if (code !== undefined && MODERATION_CODES.has(code)) {
+function classifyRefusal({ status, code, type, message, innerCode }: Refusal): FailureClass {
+  if ((code !== undefined && MODERATION_CODES.has(code)) || innerCode === 'ResponsibleAIPolicyViolation') {
     return 'moderation'
   }
   if ((code !== undefined && MONEY_CODES.has(code)) || type === 'insufficient_quota') {
@@ -101,6 +116,7 @@ function toRefusal(error: unknown): Refusal | undefined {
     return undefined
   }
   const body = 'error' in error ? error.error : undefined
+  const inner = isRecord(body) ? (body.inner_error ?? body.innererror) : undefined
   return {
     status: error.status,
     headers: 'headers' in error && error.headers instanceof Headers ? error.headers : new Headers(),
@@ -108,14 +124,28 @@ function toRefusal(error: unknown): Refusal | undefined {
     type: textField(body, 'type'),
     message: textField(body, 'message') ?? '',
     moderation: isRecord(body) ? body.moderation_details : undefined,
+    filter: isRecord(inner) ? (inner.content_filter_results ?? inner.content_filter_result) : undefined,
+    innerCode: textField(inner, 'code'),
   }
 }
 
-function describe({ status, code, message, moderation }: Refusal, apiKey: string): string {
-  const head = `OpenAI answered ${status}${code === undefined ? '' : ` ${shorten(code, apiKey, 60)}`}`
+/** The first category that OpenAI names, or that Azure filtered. */
+function readReason({ moderation, filter }: Refusal): string | undefined {
+  if (isRecord(moderation) && Array.isArray(moderation.categories)) {
+    return toReason(moderation.categories[0])
+  }
+  const filtered = isRecord(filter)
+    ? Object.entries(filter).find(([, verdict]) => isRecord(verdict) && verdict.filtered === true)
+    : undefined
+  return toReason(filtered?.[0])
+}
+
+function describe({ status, code, message, moderation }: Refusal, context: OpenAiErrorContext): string {
+  const { vendor, apiKey, prompt = '' } = context
+  const head = `${vendor} answered ${status}${code === undefined ? '' : ` ${shorten(code, apiKey, 60)}`}`
   const stage = textField(moderation, 'moderation_stage')
   if (stage !== undefined) {
     return `${head} (${shorten(stage, apiKey, 20)})`
   }
-  return message === '' ? head : `${head}: ${shorten(message, apiKey, 160)}`
+  return message === '' ? head : `${head}: ${shorten(hidePrompt(message, prompt), apiKey, 160)}`
 }

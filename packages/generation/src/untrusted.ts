@@ -47,3 +47,13 @@ export function shorten(text: string, apiKey: string, length: number): string {
     .trim()
   return bare.length <= length ? bare : `${bare.slice(0, length - 1).trimEnd()}…`
 }
+
+const TELLING_LENGTH = 24
+
+/** Ends a text where it begins to repeat a prompt: some upstreams quote what they refuse. */
+export function hidePrompt(text: string, prompt: string): string {
+  const beginning = prompt.trim().slice(0, TELLING_LENGTH)
+  // Of one or two letters nothing can be told, and they are in every word.
+  const at = beginning.length < 3 ? -1 : text.indexOf(beginning)
+  return at === -1 ? text : `${text.slice(0, at)}[prompt]`
+}

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { createPictureMaker } from './emulated-picture.ts'
 import { type Answer, type EmulatedRequest, type Emulator, startEmulator } from './emulator.ts'
+import { checkAzure, type EmulatedAzure, toOpenAiPath } from './openai-azure.ts'
+import { LINK_PATH, type PictureForm, readCompatibleOrder } from './openai-compatible.ts'
 import { type OpenAiError, openAiError } from './openai-error.ts'
 import type { OpenAiFault } from './openai-faults.ts'
 import { performEarlyFault, performFault } from './openai-perform.ts'
@@ -14,33 +16,57 @@ export interface OpenAiEmulatorOptions {
   readonly textModels?: readonly string[]
   readonly latencyMs?: number
   readonly port?: number
+  /** Speaks as Azure OpenAI does: under these names, and with its key in a header of its own. */
+  readonly azure?: EmulatedAzure
+  /** Speaks as a small server does that is compatible with OpenAI: it knows the five oldest fields and no others. */
+  readonly isCompatible?: boolean
 }
 
 export interface OpenAiEmulator extends Emulator<OpenAiFault> {
-  /** Ends in /v1. */
+  /** Ends in /v1; of Azure it is the endpoint. */
   readonly url: string
+  /** Of a compatible server: how pictures are handed over from now on. */
+  setPictureForm(form: PictureForm): void
 }
 
 interface State {
-  readonly options: Required<Omit<OpenAiEmulatorOptions, 'keys' | 'latencyMs' | 'port'>> &
-    Pick<OpenAiEmulatorOptions, 'keys'>
+  readonly options: Required<Omit<OpenAiEmulatorOptions, 'keys' | 'latencyMs' | 'port' | 'azure'>> &
+    Pick<OpenAiEmulatorOptions, 'keys' | 'azure'>
   readonly makePicture: ReturnType<typeof createPictureMaker>
+  /** What links lead to. */
+  readonly linked: Map<string, Buffer>
+  pictureForm: PictureForm
 }
 
 /** OpenAI's images and responses API on a free port of this machine, as strict as providers.md says it is. */
 export async function startOpenAiEmulator(options: OpenAiEmulatorOptions = {}): Promise<OpenAiEmulator> {
   const { latencyMs, port, ...given } = options
-  const defaults = { imageModels: ['gpt-image-2', 'gpt-image-2-2026-04-21'], textModels: ['gpt-6-luna'] }
-  const state: State = { options: { ...defaults, ...given }, makePicture: createPictureMaker() }
+  const defaults = {
+    imageModels: ['gpt-image-2', 'gpt-image-2-2026-04-21'],
+    textModels: ['gpt-6-luna'],
+    isCompatible: false,
+  }
+  const state: State = {
+    options: { ...defaults, ...given },
+    makePicture: createPictureMaker(),
+    linked: new Map(),
+    pictureForm: 'base64',
+  }
   const emulator = await startEmulator<OpenAiFault>({
     latencyMs,
     port,
     headers: answerHeaders,
-    answer: (entry) => decide(state, entry),
+    answer: (entry, origin) => decide(state, entry, origin),
     perform: (fault, stage) => performFault(fault, { ...stage, makePicture: state.makePicture }),
     performEarly: performEarlyFault,
   })
-  return { ...emulator, url: `${emulator.origin}/v1` }
+  return {
+    ...emulator,
+    url: given.azure ? emulator.origin : `${emulator.origin}/v1`,
+    setPictureForm(form) {
+      state.pictureForm = form
+    },
+  }
 }
 
 function answerHeaders(latencyMs: number): Record<string, string> {
@@ -58,12 +84,18 @@ function answerHeaders(latencyMs: number): Record<string, string> {
 
 const SERVED = ['POST /v1/images/generations', 'POST /v1/images/edits', 'POST /v1/responses']
 
-async function decide(state: State, entry: EmulatedRequest): Promise<Answer> {
-  const locked = checkKey(state, entry)
+async function decide(state: State, entry: EmulatedRequest, origin: string): Promise<Answer> {
+  const { azure, keys, isCompatible } = state.options
+  const linked = state.linked.get(entry.path)
+  if (linked) {
+    return { status: 200, headers: { 'content-type': 'image/png' }, body: linked }
+  }
+  const locked = azure ? checkAzure(entry, azure, keys) : checkKey(state, entry)
   if (locked) {
     return refuse(locked)
   }
-  const route = `${entry.method} ${entry.path}`
+  const path = azure ? toOpenAiPath(entry.path) : entry.path
+  const route = `${entry.method} ${path}`
   if (route === 'GET /v1/models') {
     return { status: 200, body: { object: 'list', data: listModels(state) } }
   }
@@ -74,21 +106,45 @@ async function decide(state: State, entry: EmulatedRequest): Promise<Answer> {
     return refuse(openAiError(400, 'We could not parse the JSON body of your request.'))
   }
   const fields: Record<string, unknown> = Object.fromEntries(Object.entries(entry.body))
-  if (entry.path === '/v1/responses') {
+  if (path === '/v1/responses') {
     const answer = answerResponses(fields, state.options.textModels)
     return 'error' in answer ? refuse(answer) : { status: 200, body: answer.body }
   }
-  return picture(state, entry, fields)
-}
-
-async function picture(state: State, entry: EmulatedRequest, fields: Record<string, unknown>): Promise<Answer> {
-  const kind = entry.path.endsWith('edits') ? 'edits' : 'generations'
-  const order = readPictureOrder(kind, fields, { models: state.options.imageModels, references: entry.files ?? [] })
+  // Azure's deployment says which model it is.
+  const order = readOrder(state, entry, azure ? { model: state.options.imageModels[0], ...fields } : fields)
   if ('error' in order) {
     return refuse(order)
   }
   entry.pictures = order.count
-  return { status: 200, body: await fulfil(state, order) }
+  return { status: 200, body: isCompatible ? await handOver(state, order, origin) : await fulfil(state, order) }
+}
+
+function readOrder(state: State, entry: EmulatedRequest, fields: Record<string, unknown>): PictureOrder | OpenAiError {
+  const { imageModels: models, isCompatible } = state.options
+  const kind = entry.path.endsWith('edits') ? 'edits' : 'generations'
+  const references = entry.files ?? []
+  return isCompatible
+    ? readCompatibleOrder(kind, fields, { models, references: references.length })
+    : readPictureOrder(kind, fields, { models, references })
+}
+
+/** The answer of a compatible server, with the usage that LocalAI gives. */
+async function handOver(state: State, order: PictureOrder, origin: string): Promise<unknown> {
+  const picture = await state.makePicture({ ...order, text: order.prompt })
+  const base64 = picture.toString('base64')
+  const path = `${LINK_PATH}b64${randomBytes(6).toString('hex')}.png`
+  state.linked.set(path, picture)
+  const item: Record<PictureForm, Record<string, string>> = {
+    base64: { b64_json: base64, url: '' },
+    data_url: { b64_json: `data:image/png;base64,${base64}` },
+    link: { url: origin + path },
+    relative_link: { url: path },
+  }
+  return {
+    created: Math.floor(Date.now() / 1000),
+    data: [{ embedding: null, index: 0, ...item[state.pictureForm] }],
+    usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
+  }
 }
 
 function checkKey(state: State, entry: EmulatedRequest): OpenAiError | undefined {

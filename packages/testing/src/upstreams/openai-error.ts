@@ -4,10 +4,14 @@ export interface OpenAiError {
   readonly headers?: Readonly<Record<string, string>>
   readonly error: {
     readonly message: string
-    readonly type: string
-    readonly param: string | null
+    /** Azure leaves these two out. */
+    readonly type?: string
+    readonly param?: string | null
     readonly code: string | null
     readonly moderation_details?: { readonly moderation_stage: string; readonly categories: readonly string[] }
+    /** Azure's content filter; its other APIs write the second. */
+    readonly inner_error?: unknown
+    readonly innererror?: unknown
   }
 }
 

@@ -1,3 +1,4 @@
+import { AZURE_ERRORS } from './openai-azure.ts'
 import { moderationError, type OpenAiError, openAiError } from './openai-error.ts'
 
 const quota = (code: string): OpenAiError =>
@@ -14,6 +15,7 @@ const rateLimit = (headers: Record<string, string>, message = RATE_LIMIT_MESSAGE
 
 /** Error answers that can be switched on by name. */
 export const ERROR_FAULTS = {
+  ...AZURE_ERRORS,
   moderation: moderationError(),
   invalid_value: openAiError(
     400,

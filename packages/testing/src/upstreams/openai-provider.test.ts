@@ -167,7 +167,8 @@ describe('the OpenAI provider', () => {
   it('knows a wrong key, and a prompt that is refused for its content', async () => {
     const wrong = createOpenAiProvider({ apiKey: 'sk-wrong', baseUrl: emulator.url })
     await assert.rejects(wrong.generate(REQUEST, never), { failure: 'credentials' })
-    assert.equal((await fail({ prompt: 'a #moderation fox' })).failure, 'moderation')
+    const refused = await fail({ prompt: 'a #moderation fox' })
+    assert.deepEqual([refused.failure, refused.reason], ['moderation', 'sexual'])
   })
 
   it('calls what was never sent transient: no server, no such host', async () => {
