@@ -7,12 +7,11 @@ export {
   startIdeogramEmulator,
 } from './upstreams/ideogram-emulator.ts'
 export type { IdeogramFault } from './upstreams/ideogram-faults.ts'
-
+export {
   type LeonardoEmulator,
   type LeonardoEmulatorOptions,
   startLeonardoEmulator,
 } from './upstreams/leonardo-emulator.ts'
-
 export type { LeonardoFault } from './upstreams/leonardo-faults.ts'
 export { type OpenAiEmulator, type OpenAiEmulatorOptions, startOpenAiEmulator } from './upstreams/openai-emulator.ts'
 export type { OpenAiFault } from './upstreams/openai-faults.ts'
