@@ -54,6 +54,8 @@ export interface EmulatorOptions<Fault> {
   readonly latencyMs?: number | undefined
   /** 0 or absent: a free one. */
   readonly port?: number | undefined
+  /** A longer body breaks the connection. */
+  readonly maxBodyBytes?: number | undefined
   /** Headers of every answer. */
   headers?(latencyMs: number): Readonly<Record<string, string>>
   /** What is answered when nothing is broken; it sets `entry.pictures`. `origin` is where this emulator is. */
@@ -89,7 +91,7 @@ export async function startEmulator<Fault>(options: EmulatorOptions<Fault>): Pro
     if (broken !== undefined && options.performEarly?.(broken, request) === true) {
       return
     }
-    await readBody(request, entry)
+    await readBody(request, entry, options.maxBodyBytes ?? MAX_BODY_BYTES)
     await sleep(latencyMs)
     const answer = await options.answer(entry, origin)
     for (const [name, value] of Object.entries(options.headers?.(latencyMs) ?? {})) {
@@ -151,13 +153,13 @@ export function cutOff(reply: ServerResponse, text: string): void {
   reply.write(text.slice(0, Math.floor(text.length / 2)), () => reply.socket?.destroy())
 }
 
-async function readBody(request: IncomingMessage, entry: EmulatedRequest): Promise<void> {
+async function readBody(request: IncomingMessage, entry: EmulatedRequest, maxBytes: number): Promise<void> {
   const chunks: Buffer[] = []
   let sizeBytes = 0
   for await (const chunk of request) {
     const part = Buffer.from(chunk)
     sizeBytes += part.length
-    if (sizeBytes > MAX_BODY_BYTES) {
+    if (sizeBytes > maxBytes) {
       throw new Error('the request is too large')
     }
     chunks.push(part)
