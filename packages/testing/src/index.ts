@@ -1,6 +1,8 @@
 export { createTestDatabase, type TestDatabase } from './database-fixture.ts'
 export { createTemporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts'
 export { until } from './until.ts'
+export { type GeminiEmulator, type GeminiEmulatorOptions, startGeminiEmulator } from './upstreams/gemini-emulator.ts'
+export type { GeminiFault } from './upstreams/gemini-faults.ts'
 export { type OpenAiEmulator, type OpenAiEmulatorOptions, startOpenAiEmulator } from './upstreams/openai-emulator.ts'
 export type { OpenAiFault } from './upstreams/openai-faults.ts'
 export { REFUSED_WORD } from './upstreams/openai-rules.ts'
