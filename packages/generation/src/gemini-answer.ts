@@ -52,7 +52,7 @@ function noPicture(
   about: ProviderErrorOptions,
 ): ProviderError {
   const blocked = textField(isRecord(body) ? body.promptFeedback : undefined, 'blockReason')
-  if (blocked !== undefined) {
+  if (blocked && blocked !== 'BLOCK_REASON_UNSPECIFIED') {
     const reason = toReason(blocked)
     return new ProviderError('moderation', `Gemini refused the prompt: ${reason ?? 'no reason'}`, { ...about, reason })
   }

@@ -28,7 +28,7 @@ const HOUR_MS = 3_600_000
 const SHORTEST_HIDDEN = 4
 const CREDENTIAL_STATUSES = new Set([401, 402, 403, 407])
 const MISTAKE_STATUSES = new Set([400, 404, 405, 406, 410, 411, 415, 422])
-/** A request that is too large stays it, whoever says so and however. */
+/** A request that is too large stays it, whoever says so and however; only references make one so large. */
 const TOO_LARGE_STATUSES = new Set([413, 414, 431])
 
 /** The class of an answer that is not 2xx. What is none of the known final shapes is never final. */
@@ -51,11 +51,12 @@ function classify(refusal: Refusal, { hasReferences }: GeminiErrorContext): Fail
   if (status === 429) {
     return 'throttled'
   }
-  if (status === 400 && hasReferences && /unable to process input image|image is not valid/i.test(message)) {
+  const isTooLarge = TOO_LARGE_STATUSES.has(status) || (status === 400 && /payload size exceeds/i.test(message))
+  const isUnreadable = status === 400 && /unable to process input image|image is not valid/i.test(message)
+  if (hasReferences && (isTooLarge || isUnreadable)) {
     return 'bad_reference'
   }
-  const isMistake = TOO_LARGE_STATUSES.has(status) || (isTold && MISTAKE_STATUSES.has(status))
-  return isMistake ? 'mistake' : 'transient'
+  return isTooLarge || (isTold && MISTAKE_STATUSES.has(status)) ? 'mistake' : 'transient'
 }
 
 /** Key, permission or money, where the status alone does not say it. */

@@ -1,6 +1,8 @@
 export { createTestDatabase, type TestDatabase } from './database-fixture.ts'
 export { createTemporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts'
 export { until } from './until.ts'
+export { type GeminiEmulator, type GeminiEmulatorOptions, startGeminiEmulator } from './upstreams/gemini-emulator.ts'
+export type { GeminiFault } from './upstreams/gemini-faults.ts'
 export {
   type IdeogramEmulator,
   type IdeogramEmulatorOptions,
