@@ -13,21 +13,16 @@ export const IDEOGRAM_RESOLUTIONS: readonly string[] = [
 
 const CANDIDATES = IDEOGRAM_RESOLUTIONS.map((name) => {
   const [width = 0, height = 0] = name.split('x').map(Number)
-  return { name, ratio: width / height, pixels: width * height }
+  return { name, ratio: width / height }
 })
 
-/** Ratios that differ by less are the same one, computed from other numbers. */
-const SAME = 1e-9
-
-/** The size itself if it is in the list, else what loses least when it is cropped to it, and of these the largest. */
+/** The size itself if it is in the list, else what loses least when it is cropped to it. No two have the same ratio. */
 export function chooseResolution({ width, height }: { width: number; height: number }): string {
   const wanted = `${width}x${height}`
   if (IDEOGRAM_RESOLUTIONS.includes(wanted)) {
     return wanted
   }
   const distance = (ratio: number): number => Math.abs(Math.log((ratio * height) / width))
-  return CANDIDATES.reduce((best, candidate) => {
-    const gain = distance(best.ratio) - distance(candidate.ratio)
-    return gain > SAME || (gain > -SAME && candidate.pixels > best.pixels) ? candidate : best
-  }).name
+  return CANDIDATES.reduce((best, candidate) => (distance(candidate.ratio) < distance(best.ratio) ? candidate : best))
+    .name
 }

@@ -66,8 +66,9 @@ describe('the Ideogram emulator', () => {
     }
   })
 
-  it('knows 69 resolutions, each with its counterpart', () => {
-    assert.equal(RESOLUTIONS.length, 69)
+  it('knows 69 resolutions, each of a ratio of its own and with its counterpart', () => {
+    const ratios = RESOLUTIONS.map((resolution) => Number(resolution.split('x')[0]) / Number(resolution.split('x')[1]))
+    assert.deepEqual([RESOLUTIONS.length, new Set(ratios).size], [69, 69])
     const turned = RESOLUTIONS.map((resolution) => resolution.split('x').reverse().join('x'))
     assert.deepEqual(turned.sort(), [...RESOLUTIONS].sort())
   })
