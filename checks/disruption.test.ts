@@ -45,9 +45,9 @@ describe('a server', { timeout: 60_000, concurrency: true }, () => {
     await using hanging = await startTestServer({ role: 'api', env })
     await recordTransitions(hanging.databaseUrl)
     const { queue } = hanging.engine
-    await queue.work('openai', { concurrency: 2, handler: () => new Promise<void>(() => {}) })
+    await queue.work('gpt-image-2', { concurrency: 2, handler: () => new Promise<void>(() => {}) })
     const ids = await orderMany(hanging, 2)
-    await until(async () => (await queue.depth('openai')).active === 2, { what: 'it has both jobs' })
+    await until(async () => (await queue.depth('gpt-image-2')).active === 2, { what: 'it has both jobs' })
     await using _worker = await startTestServer({ role: 'worker', env, beside: hanging })
     const startedMs = performance.now()
     await untilReady(hanging, 2)

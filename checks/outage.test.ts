@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { listRouteStates } from '@wombat/images'
 import { verifyLedger } from '@wombat/ledger'
 import { type OpenAiFault, REFUSED_WORD, startOpenAiEmulator, until } from '@wombat/testing'
 import { decode, order, orderOne, pathOf, query } from './image-tools.ts'
@@ -112,19 +113,24 @@ describe('faults that pass', { timeout: 60_000, concurrency: 6 }, () => {
     const { emulator, server } = upstream
     for (const fault of ['insufficient_quota', 'invalid_api_key'] as const) {
       emulator.setFault(fault)
-      const ids = await order(server, { numImages: 3 })
+      const ids = await order(server, { numImages: 4 })
       const waiting = ids.map((id) => assertDelivered(server, id))
-      await until(
-        async () => (await Promise.all(ids.map((id) => historyOf(server, id)))).every((history) => history.length >= 2),
-        { what: 'two tries each' },
-      )
+      const tries = async () => (await Promise.all(ids.map((id) => historyOf(server, id)))).flat().length
+      await until(async () => (await tries()) >= 3, { what: 'three tries' })
+      const [route] = await listRouteStates(server.db)
+      assert.equal(route?.state, 'parked')
+      assert.match(route?.reason ?? '', /^credentials: OpenAI answered/)
       emulator.setFault(undefined)
       await Promise.all(waiting)
       for (const id of ids) {
         const history = await historyOf(server, id)
         assert.equal(history.pop(), 'done')
-        assert.deepEqual(new Set(history), new Set(['not_sent credentials']))
+        assert.ok(history.every((one) => one === 'not_sent credentials'))
       }
+      assert.deepEqual(
+        (await listRouteStates(server.db)).map(({ state }) => state),
+        ['closed'],
+      )
     }
   })
 

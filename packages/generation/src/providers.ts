@@ -75,7 +75,8 @@ const CREATE: Readonly<Record<AdapterName, (route: Route, config: ProvidersConfi
       allowPrivateLinks: config.allowPrivateLinks,
     }),
   ideogram: (route, config) => createIdeogramProvider({ ...access(route), ...links(config) }),
-  gemini: (route, config) => createGeminiProvider({ ...access(route), ...links(config) }),
+  gemini: (route, { timeoutMs }) =>
+    createGeminiProvider({ ...access(route), ...(timeoutMs === undefined ? {} : { timeoutMs }) }),
   leonardo: (route, config) => createLeonardoProvider({ ...access(route), ...links(config) }),
   koala: (route, config) => createKoalaProvider({ ...access(route), ...links(config) }),
   synthetic: (_route, config) => createSyntheticProvider({ latencyMs: config.syntheticLatencyMs }),

@@ -1,6 +1,6 @@
 import { toNetworkFailure } from './network-failure.ts'
 import { ProviderError } from './provider.ts'
-import { readBytes } from './untrusted.ts'
+import { readBytes, readSome } from './untrusted.ts'
 
 export interface UpstreamCall {
   /** Who is asked, for messages. */
@@ -29,11 +29,12 @@ export interface UpstreamAnswer {
 
 /** A picture of 4096x4096 as a PNG in base64 has less. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
+const MAX_ERROR_BYTES = 64 * 1024
 
 /**
  * One request, never repeated and never redirected, whose answer is read to its end within limits. Answers every
- * status; throws ProviderError when there is no whole answer: transient when nothing was sent or nothing can have been
- * paid, otherwise unknown.
+ * status, an error also when the rest of its text does not come. Throws ProviderError when there is no whole answer:
+ * transient when nothing was sent or nothing can have been paid, otherwise unknown.
  */
 export async function callUpstream(call: UpstreamCall): Promise<UpstreamAnswer> {
   const { vendor, signal, timeoutMs } = call
@@ -52,7 +53,11 @@ export async function callUpstream(call: UpstreamCall): Promise<UpstreamAnswer> 
       ...(call.body === undefined ? {} : { body: call.body }),
     })
     status = response.status
-    const text = (await readBytes(response, call.maxBytes ?? MAX_ANSWER_BYTES)).toString('utf8')
+    const bytes = await (status >= 400
+      ? readSome(response, MAX_ERROR_BYTES)
+      : readBytes(response, call.maxBytes ?? MAX_ANSWER_BYTES))
+    const text = bytes.toString('utf8')
+    signal.throwIfAborted()
     return { status, headers: response.headers, json: parse(text), text }
   } catch (cause) {
     const why = endedBy(call, limit)
@@ -76,9 +81,7 @@ function toFailure(
 ): ProviderError {
   const { vendor, failure, status } = call
   if (status !== undefined) {
-    // An error whose text is cut off is that error all the same.
-    const known = status >= 500 ? 'transient' : failure
-    return new ProviderError(known, `the answer ${status} of ${vendor} is cut off`, { status, cause })
+    return new ProviderError(failure, `the answer ${status} of ${vendor} is cut off`, { status, cause })
   }
   const known = toNetworkFailure(cause, vendor)
   return failure === 'transient' ? new ProviderError('transient', known.message, { cause }) : known

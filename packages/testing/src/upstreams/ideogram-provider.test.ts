@@ -255,7 +255,6 @@ describe('the Ideogram provider', () => {
       ['payment_required', 'credentials'],
       ['rate_limit', 'throttled'],
       ['server_error', 'transient'],
-      ['cut_off', 'transient'],
       ['reset_after_reading', 'transient'],
     ] as const) {
       emulator.setFault(fault)
