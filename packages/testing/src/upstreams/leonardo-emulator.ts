@@ -18,20 +18,18 @@ export interface LeonardoEmulatorOptions {
 export interface LeonardoEmulator extends Emulator<LeonardoFault> {
   /** Without a version. */
   readonly url: string
-  /** The ids of all jobs that were ordered, in order. */
-  readonly jobs: readonly string[]
+  /** Counts for the jobs under way too. */
   setJobMs(jobMs: number): void
 }
 
 interface Job extends LeonardoOrder {
   readonly id: string
-  readonly doneMs: number
+  readonly startedMs: number
 }
 
 interface State {
   readonly keys: readonly string[] | undefined
   readonly jobs: Map<string, Job>
-  readonly ids: string[]
   readonly makePicture: ReturnType<typeof createPictureMaker>
   jobMs: number
 }
@@ -49,7 +47,6 @@ export async function startLeonardoEmulator(options: LeonardoEmulatorOptions = {
   const state: State = {
     keys: options.keys,
     jobs: new Map(),
-    ids: [],
     makePicture: createPictureMaker(),
     jobMs: options.jobMs ?? 0,
   }
@@ -64,7 +61,6 @@ export async function startLeonardoEmulator(options: LeonardoEmulatorOptions = {
   return {
     ...emulator,
     url: `${emulator.origin}/api/rest`,
-    jobs: state.ids,
     setJobMs(jobMs) {
       state.jobMs = jobMs
     },
@@ -83,7 +79,7 @@ async function decide(state: State, entry: EmulatedRequest, origin: string): Pro
   }
   const poll = /^GET \/api\/rest\/v1\/generations\/([\w-]+)$/.exec(route)
   if (poll) {
-    return report(state.jobs.get(poll[1] ?? ''), origin)
+    return report(state, poll[1] ?? '', origin)
   }
   switch (route) {
     case 'GET /api/rest/v1/me':
@@ -118,8 +114,7 @@ function order(state: State, entry: EmulatedRequest, version: 'v1' | 'v2'): Answ
     return refuse(wanted)
   }
   const id = nextId()
-  state.jobs.set(id, { ...wanted, id, doneMs: performance.now() + state.jobMs })
-  state.ids.push(id)
+  state.jobs.set(id, { ...wanted, id, startedMs: performance.now() })
   entry.pictures = wanted.count
   const amount = (DOLLARS[wanted.mode] * wanted.count).toFixed(4)
   const job = {
@@ -136,11 +131,12 @@ function nextId(): string {
   return `${id.slice(0, 14)}6${id.slice(15)}`
 }
 
-function report(job: Job | undefined, origin: string): Answer {
+function report(state: State, id: string, origin: string): Answer {
+  const job = state.jobs.get(id)
   if (job === undefined) {
     return { status: 200, body: { generations_by_pk: null } }
   }
-  const status = statusOf(job)
+  const status = statusOf(state, job)
   const images = status === 'COMPLETE' ? Array.from({ length: job.count }, (_, index) => image(job, origin, index)) : []
   const categories = status === 'FAILED' && job.prompt.includes(FILTERED_WORD) ? ['NSFW', 'EXTREME_VIOLENCE'] : []
   const generation = {
@@ -159,8 +155,8 @@ function report(job: Job | undefined, origin: string): Answer {
   return { status: 200, body: { generations_by_pk: generation } }
 }
 
-function statusOf(job: Job): 'PENDING' | 'COMPLETE' | 'FAILED' {
-  if (performance.now() < job.doneMs) {
+function statusOf({ jobMs }: State, job: Job): 'PENDING' | 'COMPLETE' | 'FAILED' {
+  if (performance.now() < job.startedMs + jobMs) {
     return 'PENDING'
   }
   return job.prompt.includes(FAIL_WORD) || job.prompt.includes(FILTERED_WORD) ? 'FAILED' : 'COMPLETE'
@@ -179,7 +175,7 @@ function image(job: Job, origin: string, index: number) {
 
 async function deliver(state: State, id: string): Promise<Answer> {
   const job = state.jobs.get(id)
-  if (job === undefined || statusOf(job) !== 'COMPLETE') {
+  if (job === undefined || statusOf(state, job) !== 'COMPLETE') {
     return { status: 403, headers: { 'content-type': 'application/xml' }, body: Buffer.from('<Error/>') }
   }
   const { width, height, prompt } = job

@@ -95,10 +95,7 @@ function cutOffError(reply: ServerResponse, status: number): void {
 }
 
 /** The answer that would have been given, with something wrong in it. */
-function bend(
-  fault: Exclude<BrokenFault, typeof import('./leonardo-faults.ts').BROKEN_FAULTS[number]>,
-  body: unknown,
-): unknown {
+function bend(fault: BentFault, body: unknown): unknown {
   switch (fault) {
     case 'no_id':
       return change(body, { generationId: undefined })
