@@ -123,10 +123,22 @@ export function hosts(value: string): readonly string[] {
 /** A secret, or several of them, which share the work. */
 export function keys(value: string): readonly string[] {
   const list = value.split(',').map((part) => part.trim())
-  if (list.includes('')) {
-    throw new FormatError('a key, or several with commas between them')
+  if (!list.every((one) => /^[\x21-\x7e]+$/.test(one))) {
+    throw new FormatError('a key without spaces, or several with commas between them')
   }
   return list
+}
+
+/** Days, or `never`. */
+export function daysOrNever(value: string): number | undefined {
+  if (value.toLowerCase() === 'never') {
+    return undefined
+  }
+  try {
+    return decimal(0, 36_500)(value)
+  } catch (error) {
+    throw new FormatError('never, or a number of days from 0 to 36500', { cause: error })
+  }
 }
 
 /** One value for each plan. */

@@ -7,6 +7,7 @@ import {
   addresses,
   aliases,
   choice,
+  daysOrNever,
   decimal,
   flag,
   hosts,
@@ -94,7 +95,7 @@ export const VARIABLES = {
   BREAKER_OPEN_SECONDS: { parse: decimal(0.01, 86_400), default: 5 },
   LEASE_SECONDS: { parse: decimal(0.5, 3600), default: 30 },
   RETAIN_ORIGINALS_DAYS: { parse: decimal(0, 36_500), default: 30 },
-  DELETE_IMAGES_DAYS: { parse: perPlan(optional(decimal(0, 36_500)), none), default: FOR_EVER },
+  DELETE_IMAGES_DAYS: { parse: perPlan(daysOrNever, none), default: FOR_EVER },
   MODERATION_REFUSALS_PER_HOUR: { parse: optional(integer(1, 1_000_000)), default: none },
   SHUTDOWN_GRACE_SECONDS: { parse: decimal(0, 3600), default: 3 },
 } as const satisfies Record<string, Variable<unknown>>

@@ -24,7 +24,7 @@ test('an empty environment gives the defaults that the documents name', () => {
   assert.deepEqual(config.SYNTHETIC_LATENCY_MS, { minMs: 300, maxMs: 900 })
   assert.equal(config.IMAGE_WAIT_MODE, 'keepalive')
   assert.equal(config.IMAGE_SOFT_WAIT_SECONDS, 25)
-  assert.equal(config.GENERATION_DEADLINE_HOURS, 24)
+  assert.deepEqual(config.GENERATION_DEADLINE_HOURS, { basic: 24, professional: 24 })
   assert.equal(config.RETAIN_ORIGINALS_DAYS, 30)
   assert.deepEqual(config.warnings, [])
 })
@@ -102,4 +102,29 @@ test('the names that scripts outside the repository use are there', () => {
   ].flatMap((line) => line.split(' '))) {
     assert(names.includes(name), name)
   }
+})
+
+test('what a plan may have of its own takes one value for all plans, or one for each', () => {
+  const { GENERATION_DEADLINE_HOURS, DELETE_IMAGES_DAYS } = readConfig({
+    GENERATION_DEADLINE_HOURS: '6',
+    DELETE_IMAGES_DAYS: 'basic=30',
+  })
+  assert.deepEqual(GENERATION_DEADLINE_HOURS, { basic: 6, professional: 6 })
+  assert.deepEqual(DELETE_IMAGES_DAYS, { basic: 30, professional: undefined })
+  assert.match(faultsOf({ GENERATION_DEADLINE_HOURS: 'gold=3' })[0] ?? '', /basic=30,professional=365/)
+  assert.match(faultsOf({ DELETE_IMAGES_DAYS: 'basic=soon' })[0] ?? '', /takes never, or a number of days/)
+})
+
+test('each key of an upstream is a route, and keys of one upstream share the load', () => {
+  const { routes } = readConfig({ IDEOGRAM_API_KEY: 'one', GEMINI_API_KEY: 'two, three', LEONARDO_API_KEY: 'four' })
+  assert.deepEqual(
+    routes.map(({ name, models, apiKey, priority }) => [name, models.join(' '), apiKey, priority]),
+    [
+      ['ideogram', 'ideogram-3.0', 'one', 1],
+      ['gemini-1', 'nano-banana-2', 'two', 1],
+      ['gemini-2', 'nano-banana-2', 'three', 1],
+      ['leonardo', 'standard premium', 'four', 1],
+    ],
+  )
+  assert.match(faultsOf({ GEMINI_API_KEY: 'two,, three' })[0] ?? '', /^GEMINI_API_KEY is given, but not shown here/)
 })
