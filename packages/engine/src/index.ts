@@ -48,7 +48,7 @@ export {
 } from './operate.ts'
 export { type AttemptLine, type ImageLine, type ImageReport, listImages, showImage } from './operate-images.ts'
 export { produceNext } from './produce.ts'
-export { imageUrl, type RequestAnswer, requestImages } from './request.ts'
+export { assertNotRefusedTooOften, imageUrl, type RequestAnswer, requestImages } from './request.ts'
 export { removeExpired, startRetention, transcodeOriginals } from './retain.ts'
 export { imageStatus, toErrorCode } from './status.ts'
 export { startSweep } from './sweep.ts'

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { AuthenticatedKey } from '@wombat/accounts'
 import { ApiError, formatSize, type GenerationOrder, newImageId } from '@wombat/contract'
-import { findReplay, findRequestImages } from '@wombat/images'
+import { countRefusals, findReplay, findRequestImages } from '@wombat/images'
 import { type AcceptOutcome, type AcceptRequest, findBalance } from '@wombat/ledger'
 import type { Engine } from './engine.ts'
 
@@ -83,6 +83,21 @@ export async function requestImages(
     quality: order.quality,
     provider: routes[0]?.provider.name ?? 'none',
     ignoredParams: order.ignoredParams,
+  }
+}
+
+/**
+ * Throws ApiError('rate_limited') for a key whose requests were refused for their content too often in the last hour:
+ * such a client costs the operator his standing with the upstream.
+ */
+export async function assertNotRefusedTooOften(engine: Engine, key: AuthenticatedKey): Promise<void> {
+  const limit = engine.config.MODERATION_REFUSALS_PER_HOUR
+  if (limit !== undefined && (await countRefusals(engine.db, key)) >= limit) {
+    throw new ApiError(
+      'rate_limited',
+      `Too many requests of this API key were refused for their content: ${limit} an hour are allowed. Try again later.`,
+      { details: { scope: 'moderation', limit, windowSeconds: 3600 }, retryAfterSeconds: 600 },
+    )
   }
 }
 

@@ -1,5 +1,5 @@
 import { parseGenerationRequest } from '@wombat/contract'
-import { type Engine, type RequestAnswer, requestImages } from '@wombat/engine'
+import { assertNotRefusedTooOften, type Engine, type RequestAnswer, requestImages } from '@wombat/engine'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { authenticate } from '../plugins/auth.ts'
 import { parseJson } from '../plugins/bodies.ts'
@@ -11,6 +11,7 @@ export function registerImageGeneration(app: FastifyInstance, parts: { engine: E
   app.post('/api/image-generation/', async (request, reply) => {
     const key = await authenticate(request, parts)
     await limiters.countRequest(key, reply)
+    await assertNotRefusedTooOften(engine, key)
     const order = parseGenerationRequest(parseJson(request.body), { aliases: engine.aliases })
     const idempotencyKey = request.headers['idempotency-key']
     const answer = await requestImages(
