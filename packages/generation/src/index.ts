@@ -4,6 +4,7 @@ export {
   type EnhanceRequest,
   type PromptEnhancer,
 } from './enhancer.ts'
+export { createKoalaProvider, type KoalaOptions } from './koala.ts'
 export { createOpenAiProvider, OPENAI_IMAGE_MODEL, type OpenAiOptions } from './openai.ts'
 export { createOpenAiEnhancer, OPENAI_ENHANCER_MODEL, type OpenAiEnhancerOptions } from './openai-enhancer.ts'
 export {

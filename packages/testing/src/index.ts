@@ -1,6 +1,7 @@
 export { createTestDatabase, type TestDatabase } from './database-fixture.ts'
 export { createTemporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts'
 export { until } from './until.ts'
+export { type KoalaEmulator, type KoalaEmulatorOptions, startKoalaEmulator } from './upstreams/koala-emulator.ts'
 export { type OpenAiEmulator, type OpenAiEmulatorOptions, startOpenAiEmulator } from './upstreams/openai-emulator.ts'
 export type { OpenAiFault } from './upstreams/openai-faults.ts'
 export { REFUSED_WORD } from './upstreams/openai-rules.ts'

@@ -5,6 +5,8 @@ import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
+import { ProviderError } from '../provider.ts'
+import { download } from './download.ts'
 import { fakePng, startLoopbackServer } from './loopback-server.fixture.ts'
 import { fails, load, open } from './try-download.fixture.ts'
 
@@ -138,4 +140,39 @@ test('a closed port may pass, and a name by its error', async () => {
     await fails(load('http://broken.example/', gate), failure, new RegExp(code))
   }
   await fails(load('http://none.example/'), 'bad_reference', /no address/)
+})
+
+test('who asks for it is told what a failed answer says, as far as it came', async () => {
+  const send: Record<string, (reply: ServerResponse) => void> = {
+    '/whole': (reply) => reply.writeHead(503, { 'retry-after': '7' }).end('{"code":"busy"}'),
+    '/broken': (reply) => {
+      reply.writeHead(422, { 'content-length': 100 })
+      reply.write('{"code":', () => reply.socket?.destroy())
+    },
+    '/endless': (reply) => {
+      reply.writeHead(404)
+      const more = () => reply.write('a'.repeat(1000), () => setImmediate(more))
+      more()
+    },
+  }
+  await using server = await startLoopbackServer((request, reply) => send[request.url ?? '']?.(reply))
+  const ask = async (path: string): Promise<ProviderError> => {
+    const loading = download(server.origin + path, {
+      gate: open(),
+      limits: { tryMs: 2000, firstByteMs: 1000, maxBytes: 1000, maxRedirects: 3 },
+      signal: new AbortController().signal,
+      toFailure: ({ status, headers, text }) =>
+        new ProviderError('no_picture', `${headers.get('retry-after')} ${text}`, { status }),
+    })
+    const error: unknown = await loading.catch((reason: unknown) => reason)
+    assert.ok(error instanceof ProviderError, String(error))
+    assert.equal(error.failure, 'no_picture')
+    return error
+  }
+  const whole = await ask('/whole')
+  assert.deepEqual([whole.status, whole.message], [503, '7 {"code":"busy"}'])
+  const broken = await ask('/broken')
+  assert.deepEqual([broken.status, broken.message], [422, 'null {"code":'])
+  const endless = await ask('/endless')
+  assert.deepEqual([endless.status, endless.message.length], [404, 'null '.length + 16 * 1024])
 })

@@ -19,11 +19,23 @@ export interface DownloadOptions {
   readonly gate: Gate
   readonly limits: DownloadLimits
   readonly signal: AbortSignal
+  /** What an answer means that is neither a picture nor a redirect to follow; without it its status alone decides. */
+  readonly toFailure?: ((answer: FailedAnswer) => ProviderError) | undefined
+}
+
+export interface FailedAnswer {
+  readonly status: number
+  readonly headers: Headers
+  /** As much of the beginning as came in time: not to be trusted, and maybe cut off. */
+  readonly text: string
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const PASSING_STATUSES = new Set([408, 425, 429])
 const MAX_HEADER_BYTES = 16 * 1024
+/** What is read of an answer that failed, and for how long. */
+const MAX_FAILURE_BYTES = 16 * 1024
+const FAILURE_MS = 5_000
 
 /** Everything that is sent besides Host. Many servers refuse requests without a User-Agent. */
 const HEADERS = {
@@ -38,19 +50,21 @@ export async function download(text: string, options: DownloadOptions): Promise<
   const limit = AbortSignal.any([options.signal, AbortSignal.timeout(limits.tryMs)])
   try {
     let target = readTarget(text, gate)
+    let status: number | undefined
     for (let redirects = 0; redirects <= limits.maxRedirects; redirects += 1) {
       const response = await open(target, { ...options, signal: limit })
       try {
         const next = readRedirect(response, target.url, gate)
         if (next === undefined) {
-          return await readBody(response, limits.maxBytes)
+          return await readBody(response, options)
         }
         target = next
+        status = response.statusCode
       } finally {
         response.destroy()
       }
     }
-    throw new ProviderError('bad_reference', `more than ${limits.maxRedirects} redirects`)
+    throw new ProviderError('bad_reference', `more than ${limits.maxRedirects} redirects`, { status })
   } catch (error) {
     if (limit.aborted) {
       throw new ProviderError('transient', `not there within ${limits.tryMs} ms`, { cause: limit.reason })
@@ -100,17 +114,17 @@ function readRedirect(response: IncomingMessage, from: URL, gate: Gate): Target 
     return undefined
   }
   if (headers.location === undefined) {
-    throw new ProviderError('bad_reference', `answered ${statusCode} without a Location`)
+    throw new ProviderError('bad_reference', `answered ${statusCode} without a Location`, { status: statusCode })
   }
   // Node reads headers as Latin-1; servers that don't escape write UTF-8.
   return readTarget(Buffer.from(headers.location, 'latin1').toString('utf8'), gate, from)
 }
 
-async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
+async function readBody(response: IncomingMessage, { limits, toFailure }: DownloadOptions): Promise<Buffer> {
   const { statusCode = 0, headers } = response
+  const { maxBytes } = limits
   if (statusCode !== 200) {
-    const mayPass = statusCode >= 500 || PASSING_STATUSES.has(statusCode)
-    throw new ProviderError(mayPass ? 'transient' : 'bad_reference', `answered ${statusCode}`)
+    throw toFailure === undefined ? byStatus(statusCode) : toFailure(await readFailure(response))
   }
   const encoding = headers['content-encoding'] ?? ''
   if (!/^(identity)?$/i.test(encoding.trim())) {
@@ -130,4 +144,35 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<Bu
     chunks.push(part)
   }
   return Buffer.concat(chunks)
+}
+
+function byStatus(status: number): ProviderError {
+  const mayPass = status >= 500 || PASSING_STATUSES.has(status)
+  return new ProviderError(mayPass ? 'transient' : 'bad_reference', `answered ${status}`, { status })
+}
+
+async function readFailure(response: IncomingMessage): Promise<FailedAnswer> {
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  const timer = setTimeout(() => response.destroy(), FAILURE_MS)
+  try {
+    for await (const chunk of response) {
+      const part: Buffer = chunk
+      chunks.push(part)
+      sizeBytes += part.length
+      if (sizeBytes >= MAX_FAILURE_BYTES) {
+        break
+      }
+    }
+  } catch {
+    // The status is known; what came of the text is better than none of it.
+  } finally {
+    clearTimeout(timer)
+  }
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(response.headers)) {
+    headers.set(name, String(value))
+  }
+  const text = Buffer.concat(chunks).subarray(0, MAX_FAILURE_BYTES).toString('utf8')
+  return { status: response.statusCode ?? 0, headers, text }
 }
