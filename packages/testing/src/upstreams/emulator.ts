@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface EmulatedFile {
@@ -27,7 +28,10 @@ export interface EmulatedRequest {
 export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
-  /** Sent as JSON; a Buffer as it is, with the Content-Type from `headers`. */
+  /**
+   * Sent as JSON; a Buffer as it is, with the Content-Type from `headers`; a stream as it comes, and when it fails the
+   * connection is reset.
+   */
   readonly body: unknown
 }
 
@@ -142,6 +146,12 @@ export async function startEmulator<Fault>(options: EmulatorOptions<Fault>): Pro
 export function send(reply: ServerResponse, { status, headers = {}, body }: Answer): void {
   if (Buffer.isBuffer(body)) {
     reply.writeHead(status, { ...headers, 'content-length': body.length }).end(body)
+    return
+  }
+  if (body instanceof Readable) {
+    reply.writeHead(status, headers)
+    reply.once('close', () => body.destroy())
+    body.once('error', () => reply.socket?.resetAndDestroy()).pipe(reply)
     return
   }
   reply.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
