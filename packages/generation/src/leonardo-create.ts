@@ -99,7 +99,7 @@ function fitSides(size: { width: number; height: number }, longest: number): { w
 }
 
 /** The beginning, without half a word or half a character; a "word" of more than half the limit is cut through. */
-export function cutAtWord(text: string, limit: number): string {
+function cutAtWord(text: string, limit: number): string {
   if (text.length <= limit) {
     return text
   }

@@ -71,6 +71,14 @@ describe('a job of the Leonardo provider', () => {
     }
   })
 
+  it('asks ever less often while polls fail', async () => {
+    emulator.setFault('server_error', { path: POLL })
+    const from = emulator.requests.length
+    await fail({}, { from: open({ timeoutMs: 600, pollMs: 10 }) })
+    const polls = emulator.requests.slice(from).filter(({ method }) => method === 'GET').length
+    assert.ok(polls >= 2 && polls < 14, `${polls} polls`)
+  })
+
   it('waits as long as a poll is told to', async () => {
     emulator.setFault('unavailable', { path: POLL, times: 1 })
     const startedAt = performance.now()
@@ -111,7 +119,7 @@ describe('a job of the Leonardo provider', () => {
       const kept: string[] = []
       const error = await fail(
         { onJob: async (job) => void kept.push(job) },
-        { from: open({ timeoutMs: 400, pollMs: 2 }) },
+        { from: open({ timeoutMs: isJobAlive ? 400 : 10_000, pollMs: 2 }) },
       )
       assert.deepEqual([error.failure, error.isJobAlive], [failure, isJobAlive])
       assert.deepEqual([error.upstreamId], kept)
@@ -212,7 +220,7 @@ describe('a job of the Leonardo provider', () => {
     it(`calls ${String(fault)} of a link ${failure}`, async () => {
       const job = await stand.orderJob()
       emulator.setFault(fault, { path: LINK })
-      const error = await fail({ job })
+      const error = await fail({ job }, { from: fault === 'hang' ? open({ timeoutMs: 400 }) : provider })
       assert.deepEqual([error.failure, error.isJobAlive, error.upstreamId], [failure, isJobAlive, job])
       emulator.setFault(undefined)
       assert.ok((await provider.generate({ ...LEONARDO_REQUEST, job }, never)).bytes.length > 1000)

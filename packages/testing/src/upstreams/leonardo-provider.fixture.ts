@@ -44,7 +44,7 @@ export async function openLeonardoStand(): Promise<LeonardoStand> {
     createLeonardoProvider({
       apiKey: LEONARDO_KEY,
       baseUrl: emulator.url,
-      timeoutMs: 1000,
+      timeoutMs: 5000,
       pollMs: 5,
       allowPrivateLinks: true,
       ...change,

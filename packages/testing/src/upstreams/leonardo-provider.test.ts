@@ -175,7 +175,8 @@ describe('the Leonardo provider', () => {
   for (const [fault, failure] of ORDER_CLASSES) {
     it(`calls ${String(fault)} of an order ${failure}`, async () => {
       emulator.setFault(fault, { path: ORDER })
-      const error = await fail({ onJob: () => assert.fail('there is no job to keep') })
+      const from = String(fault).startsWith('hang') ? open({ timeoutMs: 400 }) : provider
+      const error = await fail({ onJob: () => assert.fail('there is no job to keep') }, { from })
       assert.deepEqual([error.failure, error.isJobAlive], [failure, false])
     })
   }
@@ -207,6 +208,8 @@ describe('the Leonardo provider', () => {
       assert.equal(error.failure, 'mistake')
       assert.match(error.message, /^Leonardo answered 400: invalid dimensions for '\[prompt\]'?$/)
     }
+    emulator.setFault(echo('inappropriate'), { path: ORDER })
+    assert.equal((await fail({ prompt: 'inappropriate' })).failure, 'mistake')
     emulator.setFault(leonardoError(500, `key ${LEONARDO_KEY} is bad`), { path: ORDER })
     assert.match((await fail()).message, /key \[key\] is bad/)
   })
