@@ -4,7 +4,10 @@ export {
   type EnhanceRequest,
   type PromptEnhancer,
 } from './enhancer.ts'
+export { createGeminiProvider, GEMINI_IMAGE_MODEL, type GeminiOptions } from './gemini.ts'
+export { createIdeogramProvider, type IdeogramOptions } from './ideogram.ts'
 export { createKoalaProvider, type KoalaOptions } from './koala.ts'
+export { createLeonardoProvider, LEONARDO_IMAGE_MODEL, type LeonardoOptions } from './leonardo.ts'
 export { createOpenAiProvider, OPENAI_IMAGE_MODEL, type OpenAiOptions } from './openai.ts'
 export { createOpenAiEnhancer, OPENAI_ENHANCER_MODEL, type OpenAiEnhancerOptions } from './openai-enhancer.ts'
 export {
