@@ -62,7 +62,7 @@ export async function attemptImage(
     latencyMs = performance.now() - startedMs
     const encoded = await encodeImage(answer.bytes, image)
     await closeAttempt(engine.db, attemptId, { outcome: 'done', latencyMs, ...meter(answer, route) })
-    await tellRoute(engine, { route, imageId: image.imageId, error: undefined })
+    await tellRoute(engine, { route, imageId: image.imageId, error: undefined, tookMs: latencyMs })
     return encoded
   } catch (error) {
     const known = toProviderError(error)
@@ -79,7 +79,7 @@ export async function attemptImage(
     }
     // What the client asked for, or we called off ourselves, says nothing of the upstream.
     if (image.simulate === undefined && !material.signal.aborted) {
-      await tellRoute(engine, { route, imageId: image.imageId, error: known })
+      await tellRoute(engine, { route, imageId: image.imageId, error: known, tookMs: performance.now() - startedMs })
     }
     throw known
   }

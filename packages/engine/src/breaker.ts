@@ -19,16 +19,16 @@ export class StillDownError extends Error {
 /** How a call ended, told to all processes. It never throws: without the database the breaker just learns nothing. */
 export async function tellRoute(
   engine: Engine,
-  call: { route: OpenRoute; imageId: string; error: ProviderError | undefined },
+  call: { route: OpenRoute; imageId: string; error: ProviderError | undefined; tookMs: number },
 ): Promise<RouteChange | undefined> {
   const { config } = engine
-  const { route, imageId, error } = call
+  const { route, imageId, error, tookMs } = call
   const reason = error === undefined ? '' : `${error.failure}: ${error.message}`
   const most = config.RETRY_MAX_DELAY_SECONDS
   try {
     const change = await reportRoute(
       engine.db,
-      { ...judge(error, most), route: route.name, imageId, reason },
+      { ...judge(error, most), route: route.name, imageId, reason, tookMs },
       {
         failures: config.BREAKER_FAILURES,
         firstSeconds: Math.min(most, config.BREAKER_OPEN_SECONDS),
@@ -103,7 +103,7 @@ export async function tryRoute(engine: Engine, route: OpenRoute, imageId: string
   } catch (fault) {
     const error = fault instanceof ProviderError ? fault : new ProviderError('transient', describeError(fault).message)
     if (judge(error, engine.config.RETRY_MAX_DELAY_SECONDS).verdict !== 'up') {
-      await tellRoute(engine, { route, imageId, error })
+      await tellRoute(engine, { route, imageId, error, tookMs: 0 })
       throw new StillDownError(`${route.name} is still down: ${error.message}`, { cause: error })
     }
   }

@@ -43,9 +43,12 @@ export async function settleFailure(
   const decision = await decide(engine, image, error, { ...context, failure })
   const route = context.route?.name
   if (decision.action === 'retry') {
-    if (await requeueImage(engine.db, { imageId, fence, delayMs: decision.delayMs })) {
+    // A parked route keeps its images by itself, and must find them due at the moment it is back.
+    const isKept = failure === 'credentials' && route !== undefined && image.simulate === undefined
+    const delayMs = isKept ? 0 : decision.delayMs
+    if (await requeueImage(engine.db, { imageId, fence, delayMs })) {
       engine.log.warn(
-        { imageId, route, failure, inMs: Math.round(decision.delayMs), err: describeError(error) },
+        { imageId, route, failure, inMs: Math.round(delayMs), err: describeError(error) },
         'image will be tried again',
       )
     }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { createCanvas, loadImage } from '@napi-rs/canvas'
 import { Easel } from './drawing/easel.ts'
+import type { PictureRequest } from './drawing/picture.ts'
 import { ProviderError, type ProviderRequest } from './provider.ts'
 import { createSyntheticProvider } from './synthetic.ts'
 
@@ -22,6 +23,9 @@ const REQUEST: ProviderRequest = {
   onJob: async () => {},
   endUser: 'someone',
 }
+
+const { prompt, originalPrompt, model, quality, style, width, height, index } = REQUEST
+const PICTURE: PictureRequest = { prompt, originalPrompt, model, quality, style, width, height, index }
 
 const STYLES = [
   'photo',
@@ -167,23 +171,23 @@ describe('the drawing thread', () => {
       )
       const easel = stack.adopt(new Easel({ entry, timeoutMs: 700 }), (it) => it.close())
       const [bad, good] = await Promise.allSettled([
-        easel.draw({ ...REQUEST, prompt: 'bad' }, never),
-        easel.draw(REQUEST, never),
+        easel.draw({ ...PICTURE, prompt: 'bad' }, never),
+        easel.draw(PICTURE, never),
       ])
       assert.ok(bad.status === 'rejected' && bad.reason instanceof ProviderError && bad.reason.failure === 'transient')
       assert.deepEqual(good, { status: 'fulfilled', value: Buffer.from([2]) })
-      assert.deepEqual(await easel.draw(REQUEST, never), Buffer.from([3]))
+      assert.deepEqual(await easel.draw(PICTURE, never), Buffer.from([3]))
     })
   }
 
   it('ends with the provider, and what waits is refused as transient', async () => {
     const easel = new Easel({ entry: script(`${listen} for (;;) {} })`) })
-    const pictures = [easel.draw(REQUEST, never), easel.draw(REQUEST, never)]
+    const pictures = [easel.draw(PICTURE, never), easel.draw(PICTURE, never)]
     const closing = easel.close()
     for (const picture of pictures) {
       await assert.rejects(picture, { failure: 'transient' })
     }
     await closing
-    await assert.rejects(easel.draw(REQUEST, never), { failure: 'transient' })
+    await assert.rejects(easel.draw(PICTURE, never), { failure: 'transient' })
   })
 })

@@ -37,24 +37,6 @@ export async function readBytes(response: Response, maxBytes: number): Promise<B
   return Buffer.concat(chunks)
 }
 
-/** What comes of a body, at most `maxBytes` of it; never throws. */
-export async function readSome(response: Response, maxBytes: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  let sizeBytes = 0
-  try {
-    for await (const chunk of response.body ?? []) {
-      chunks.push(chunk)
-      sizeBytes += chunk.byteLength
-      if (sizeBytes > maxBytes) {
-        break
-      }
-    }
-  } catch {
-    // Its beginning is enough: an error that is cut off is an error all the same.
-  }
-  return Buffer.concat(chunks).subarray(0, maxBytes)
-}
-
 /** One short line for a log, without the key that was sent, other keys and organisations. */
 export function shorten(text: string, apiKey: string, length: number): string {
   const bare = text

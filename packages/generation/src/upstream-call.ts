@@ -1,6 +1,7 @@
 import { toNetworkFailure } from './network-failure.ts'
-import { ProviderError } from './provider.ts'
-import { readBytes, readSome } from './untrusted.ts'
+import { type FailureClass, ProviderError } from './provider.ts'
+import { readRetryAfterMs } from './retry-after.ts'
+import { readBytes } from './untrusted.ts'
 
 export interface UpstreamCall {
   /** Who is asked, for messages. */
@@ -29,12 +30,11 @@ export interface UpstreamAnswer {
 
 /** A picture of 4096x4096 as a PNG in base64 has less. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
-const MAX_ERROR_BYTES = 64 * 1024
 
 /**
  * One request, never repeated and never redirected, whose answer is read to its end within limits. Answers every
- * status, an error also when the rest of its text does not come. Throws ProviderError when there is no whole answer:
- * transient when nothing was sent or nothing can have been paid, otherwise unknown.
+ * status. Throws ProviderError when there is no whole answer: transient when nothing was sent or nothing can have been
+ * paid, otherwise unknown; and what the status of an error tells without its text, but nothing final.
  */
 export async function callUpstream(call: UpstreamCall): Promise<UpstreamAnswer> {
   const { vendor, signal, timeoutMs } = call
@@ -43,7 +43,8 @@ export async function callUpstream(call: UpstreamCall): Promise<UpstreamAnswer> 
     throw new ProviderError('transient', 'called off before it was sent', { cause: signal.reason })
   }
   const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
-  let status: number | undefined
+  let status = 0
+  let headers = new Headers()
   try {
     const response = await fetch(call.url, {
       method: call.method,
@@ -53,18 +54,26 @@ export async function callUpstream(call: UpstreamCall): Promise<UpstreamAnswer> 
       ...(call.body === undefined ? {} : { body: call.body }),
     })
     status = response.status
-    const bytes = await (status >= 400
-      ? readSome(response, MAX_ERROR_BYTES)
-      : readBytes(response, call.maxBytes ?? MAX_ANSWER_BYTES))
-    const text = bytes.toString('utf8')
-    signal.throwIfAborted()
-    return { status, headers: response.headers, json: parse(text), text }
+    headers = response.headers
+    const text = (await readBytes(response, call.maxBytes ?? MAX_ANSWER_BYTES)).toString('utf8')
+    return { status, headers, json: parse(text), text }
   } catch (cause) {
     const why = endedBy(call, limit)
+    if (status >= 400 && !signal.aborted) {
+      throw new ProviderError(withoutText(status), `the answer ${status} of ${vendor} is cut off`, {
+        status,
+        cause,
+        retryAfterMs: readRetryAfterMs(headers, '', Date.now()),
+      })
+    }
     if (why !== undefined) {
       throw new ProviderError(failure, why, { cause: limit.reason })
     }
-    throw toFailure(cause, { vendor, failure, status })
+    if (status > 0) {
+      throw new ProviderError(failure, `the answer ${status} of ${vendor} is cut off`, { status, cause })
+    }
+    const known = toNetworkFailure(cause, vendor)
+    throw failure === 'transient' ? new ProviderError('transient', known.message, { cause }) : known
   }
 }
 
@@ -75,16 +84,12 @@ function endedBy({ signal, vendor, timeoutMs }: UpstreamCall, limit: AbortSignal
   return limit.aborted ? `${vendor} did not answer within ${timeoutMs} ms` : undefined
 }
 
-function toFailure(
-  cause: unknown,
-  call: { vendor: string; failure: 'transient' | 'unknown'; status: number | undefined },
-): ProviderError {
-  const { vendor, failure, status } = call
-  if (status !== undefined) {
-    return new ProviderError(failure, `the answer ${status} of ${vendor} is cut off`, { status, cause })
+/** Nobody is charged for an error. */
+function withoutText(status: number): FailureClass {
+  if (status === 429) {
+    return 'throttled'
   }
-  const known = toNetworkFailure(cause, vendor)
-  return failure === 'transient' ? new ProviderError('transient', known.message, { cause }) : known
+  return [401, 402, 403, 407].includes(status) ? 'credentials' : 'transient'
 }
 
 function parse(text: string): unknown {

@@ -67,13 +67,13 @@ export interface RouteChange {
 const REPORT: Statement = {
   name: 'report-route',
   text: `SELECT state_before AS before, state, open_until AS "openUntil", failures
-         FROM report_route($1, $2, $3, $4, $5, $6, $7, $8)`,
+         FROM report_route($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 }
 
 /** Tells all processes how a call ended for its route. */
 export async function reportRoute(
   db: Database,
-  report: RouteVerdict & { route: string; imageId: string; reason: string },
+  report: RouteVerdict & { route: string; imageId: string; reason: string; tookMs: number },
   breaker: BreakerFigures,
 ): Promise<RouteChange | undefined> {
   const [row] = await db.run<RouteChange>(REPORT, [
@@ -82,6 +82,7 @@ export async function reportRoute(
     report.verdict,
     report.reason.slice(0, 300),
     'seconds' in report ? report.seconds : 0,
+    report.tookMs / 1000,
     breaker.failures,
     breaker.firstSeconds,
     breaker.mostSeconds,

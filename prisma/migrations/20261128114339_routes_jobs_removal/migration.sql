@@ -369,8 +369,10 @@ END $$;
 --   slow    it asked for a pause of `seconds`
 --   parked  nothing is to be had with this key for `seconds`
 -- The pause after failures doubles with each opening, from first_seconds to most_seconds, with jitter.
-CREATE FUNCTION report_route(told text, by_image text, verdict text, why text, seconds double precision, tolerated int,
-                             first_seconds double precision, most_seconds double precision)
+-- took_seconds: how long the call took. One that began before the route was closed or opened tells of the time before.
+CREATE FUNCTION report_route(told text, by_image text, verdict text, why text, seconds double precision,
+                             took_seconds double precision, tolerated int, first_seconds double precision,
+                             most_seconds double precision)
 RETURNS TABLE (state_before text, state text, open_until timestamptz, failures int)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -383,6 +385,13 @@ BEGIN
   SELECT * INTO s FROM route_states r WHERE r.route = told FOR UPDATE;
   state_before := s.state;
   is_probe := s.state <> 'closed' AND coalesce(s.probe_image = by_image, false);
+  IF NOT is_probe AND verdict <> 'slow' AND s.changed_at > now() - make_interval(secs => took_seconds) THEN
+    state := s.state;
+    open_until := s.open_until;
+    failures := s.failures;
+    RETURN NEXT;
+    RETURN;
+  END IF;
   pause := make_interval(secs => least(most_seconds, first_seconds * power(2, least(30, s.opens))) * (0.5 + random() / 2));
   IF is_probe THEN
     s.probe_image := NULL;
