@@ -72,6 +72,7 @@ export const VARIABLES = {
   LEONARDO_BASE_URL: { parse: httpUrl, default: 'https://cloud.leonardo.ai/api/rest' },
   LEONARDO_IMAGE_MODEL: { parse: text, default: 'phoenix-v1.0' },
   LEONARDO_CONCURRENCY: { parse: integer(1, 1000), default: 5 },
+  LEONARDO_POLL_SECONDS: { parse: decimal(0.01, 60), default: 2.5 },
   KOALA_API_KEY: { parse: keys, default: NO_KEYS, isSecret: true },
   KOALA_BASE_URL: { parse: httpUrl, default: 'https://koala.sh' },
   KOALA_CONCURRENCY: { parse: integer(1, 1000), default: 8 },

@@ -25,6 +25,7 @@ export function openModels(config: Config, random: () => number = Math.random): 
     routes: config.routes,
     synthetic: config.SYNTHETIC,
     syntheticLatencyMs: { min: config.SYNTHETIC_LATENCY_MS.minMs, max: config.SYNTHETIC_LATENCY_MS.maxMs },
+    leonardoPollMs: config.LEONARDO_POLL_SECONDS * 1000,
     allowPrivateLinks: config.PROVIDER_ALLOW_PRIVATE,
     timeoutMs: config.PROVIDER_TIMEOUT_SECONDS === undefined ? undefined : config.PROVIDER_TIMEOUT_SECONDS * 1000,
   })

@@ -91,13 +91,14 @@ async function makeImage(
     throw new ProviderError('unknown', 'the limit of calls with an unknown outcome is reached')
   }
   const prompt = await finalPrompt(engine, image, signal)
-  const references = await engine.references.load(image, signal)
   let turn = toTurn(engine, image)
   let encoded: EncodedImage | undefined
   for (;;) {
     making.route = turn.route
     making.tried.add(turn.route.name)
     try {
+      const isFetched = turn.route.provider.takesReferenceUrls !== true
+      const references = isFetched ? await engine.references.load(image, signal) : []
       encoded = await attemptImage(engine, image, turn, { prompt, references, signal })
       break
     } catch (error) {

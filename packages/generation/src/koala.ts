@@ -49,6 +49,7 @@ export function createKoalaProvider(options: KoalaOptions): ImageProvider {
   return {
     name: 'koala',
     isPaid: true,
+    takesReferenceUrls: true,
     async generate(request, signal) {
       if (signal.aborted) {
         throw new ProviderError('transient', 'called off before it was sent', { cause: signal.reason })

@@ -55,6 +55,8 @@ export interface ImageProvider {
   readonly name: string
   /** False when a repeated call costs nothing. */
   readonly isPaid: boolean
+  /** It hands on the addresses of references, so nobody need fetch the pictures. */
+  readonly takesReferenceUrls?: true
   /** Throws ProviderError for every failure that it understands, and may throw anything else. */
   generate(request: ProviderRequest, signal: AbortSignal): Promise<ProviderImage>
   /** Finds out whether the provider could serve now, without a paid call; throws with the reason. */

@@ -14,7 +14,7 @@ const OPENAI: Route = {
   concurrency: 8,
   reason: 'OPENAI_API_KEY is set',
 }
-const SETTINGS = { syntheticLatencyMs: { min: 0, max: 0 }, allowPrivateLinks: false }
+const SETTINGS = { syntheticLatencyMs: { min: 0, max: 0 }, allowPrivateLinks: false, leonardoPollMs: 3000 }
 
 function served(routes: readonly Route[], synthetic: 'auto' | 'off' | 'always') {
   return new Map(serveModels(routes, { synthetic }).map((model) => [model.model, model]))

@@ -13,6 +13,8 @@ export interface ProvidersConfig extends SyntheticPolicy {
   readonly syntheticLatencyMs: SyntheticOptions['latencyMs']
   /** For all upstreams; each has a limit of its own when it is absent. */
   readonly timeoutMs?: number | undefined
+  /** Between two looks at a job of Leonardo's. */
+  readonly leonardoPollMs: number
   /** Links that upstreams return may lead to private addresses. */
   readonly allowPrivateLinks: boolean
 }
@@ -77,7 +79,8 @@ const CREATE: Readonly<Record<AdapterName, (route: Route, config: ProvidersConfi
   ideogram: (route, config) => createIdeogramProvider({ ...access(route), ...links(config) }),
   gemini: (route, { timeoutMs }) =>
     createGeminiProvider({ ...access(route), ...(timeoutMs === undefined ? {} : { timeoutMs }) }),
-  leonardo: (route, config) => createLeonardoProvider({ ...access(route), ...links(config) }),
+  leonardo: (route, config) =>
+    createLeonardoProvider({ ...access(route), ...links(config), pollMs: config.leonardoPollMs }),
   koala: (route, config) => createKoalaProvider({ ...access(route), ...links(config) }),
   synthetic: (_route, config) => createSyntheticProvider({ latencyMs: config.syntheticLatencyMs }),
 }
