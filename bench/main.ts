@@ -8,9 +8,13 @@ const SCRIPTS: ReadonlyMap<string, () => Promise<(options: BenchOptions) => Prom
   ['waiters', async () => (await import('./waiters.ts')).benchWaiters],
   ['image', async () => (await import('./image.ts')).benchImage],
   ['restart', async () => (await import('./restart.ts')).benchRestart],
+  ['outage', async () => (await import('./outage.ts')).tryOutage],
 ])
 
-const USAGE = `usage: npm run bench -- [${[...SCRIPTS.keys()].join(' | ')} ...] [--seconds 4] [--rounds 3] [--waiters 2000] [--profile DIR]`
+/** A trial that takes minutes, and only runs when it is named. */
+const TRIALS = ['outage']
+
+const USAGE = `usage: npm run bench -- [${[...SCRIPTS.keys()].join(' | ')} ...] [--seconds 4] [--rounds 3] [--waiters 2000] [--outage 120] [--profile DIR]`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -18,6 +22,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '3' },
     waiters: { type: 'string', default: '2000' },
+    outage: { type: 'string', default: '120' },
     profile: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -26,10 +31,11 @@ const options: BenchOptions = {
   seconds: Number(values.seconds),
   rounds: Number(values.rounds),
   waiters: Number(values.waiters),
+  outageSeconds: Number(values.outage),
   profileDir: values.profile,
 }
-const names = positionals.length === 0 ? [...SCRIPTS.keys()] : positionals
-const areNumbersRight = [options.seconds, options.rounds, options.waiters].every(
+const names = positionals.length === 0 ? [...SCRIPTS.keys()].filter((name) => !TRIALS.includes(name)) : positionals
+const areNumbersRight = [options.seconds, options.rounds, options.waiters, options.outageSeconds].every(
   (one) => Number.isInteger(one) && one > 0,
 )
 

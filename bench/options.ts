@@ -4,6 +4,8 @@ export interface BenchOptions {
   readonly seconds: number
   readonly rounds: number
   readonly waiters: number
+  /** Of the trial `outage`. */
+  readonly outageSeconds: number
   /** Where the servers leave CPU profiles, if anywhere. */
   readonly profileDir: string | undefined
 }

