@@ -1,6 +1,6 @@
 import { assertCatalogue, DEFAULT_MODEL_ALIASES } from '@wombat/contract'
 import { type Database, type Listener, migrate, openDatabase, openListener } from '@wombat/database'
-import { createLocalEnhancer, createOpenAiEnhancer, type PromptEnhancer } from '@wombat/generation'
+import { createLocalEnhancer, createOpenAiEnhancer, guardEnhancer, type PromptEnhancer } from '@wombat/generation'
 import { openAcceptor, type RequestAcceptor } from '@wombat/ledger'
 import { type JobQueue, migrateQueue, openPostgresQueue } from '@wombat/queue'
 import { type BlobStore, FsStore } from '@wombat/store'
@@ -105,7 +105,7 @@ export async function openEngine(
     queue,
     models,
     localEnhancer,
-    enhancer: createEnhancer(config, localEnhancer),
+    enhancer: createEnhancer(config, localEnhancer, log),
     references: openReferences(config.REFERENCE_ALLOW_HOSTS),
     acceptor: openAcceptor(db),
     announcer: openAnnouncer(queue, log),
@@ -137,17 +137,28 @@ export async function openEngine(
   return engine
 }
 
-function createEnhancer(config: Config, fallback: PromptEnhancer): PromptEnhancer {
+function createEnhancer(config: Config, fallback: PromptEnhancer, log: Logger): PromptEnhancer {
   const [apiKey] = config.OPENAI_API_KEY
-  return apiKey === undefined || config.SYNTHETIC === 'always'
-    ? fallback
-    : createOpenAiEnhancer({
+  if (apiKey === undefined || config.SYNTHETIC === 'always') {
+    return fallback
+  }
+  return guardEnhancer(
+    (onFault) =>
+      createOpenAiEnhancer({
         apiKey,
         baseUrl: config.OPENAI_BASE_URL,
         model: config.OPENAI_PROMPT_MODEL,
         timeoutMs: 15_000,
         fallback,
-      })
+        onFault: (error) => {
+          onFault(error)
+          // Its message may repeat the prompt.
+          const name = error instanceof Error ? error.name : 'unknown'
+          log.warn({ fault: name }, 'the prompt model failed, the prompt gets its style only')
+        },
+      }),
+    { fallback },
+  )
 }
 
 function logDatabase(log: Logger, error: Error): void {

@@ -4,6 +4,7 @@ export {
   type EnhanceRequest,
   type PromptEnhancer,
 } from './enhancer.ts'
+export { type EnhancerGuardOptions, guardEnhancer } from './enhancer-guard.ts'
 export { createGeminiProvider, GEMINI_IMAGE_MODEL, type GeminiOptions } from './gemini.ts'
 export { createIdeogramProvider, type IdeogramOptions } from './ideogram.ts'
 export { createKoalaProvider, type KoalaOptions } from './koala.ts'
