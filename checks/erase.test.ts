@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
+import { eraseAccount } from '@wombat/engine'
 import { verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory, until } from '@wombat/testing'
 import { type Finished, runCli } from '../apps/cli/src/run-cli.ts'
@@ -278,15 +279,24 @@ describe('an account whose images are erased', { timeout: 60_000 }, () => {
     assert.equal(await server.balance(accountId), 1000)
   })
 
-  test('has more of them than are looked at in one go, and all are erased', async () => {
+  test('may be broken off between its images, and a second run does the rest', async () => {
     const { accountId, apiKey } = await server.createAccount({ credits: 2000 })
     const own = { post: (body: unknown) => server.post(body, { key: apiKey }) }
     await Promise.all(Array.from({ length: 130 }, () => order(own, { prompt: SECRET, numImages: 4 })))
-    const { refunded, removed, forgotten, complete } = await json('account', 'erase', accountId, '--disable', '--yes')
-    assert.deepEqual(
-      { refunded, removed, forgotten, complete },
-      { refunded: 520, removed: 0, forgotten: 0, complete: true },
-    )
+    const stopping = new AbortController()
+    const first = await eraseAccount(server.db, accountId, {
+      isToBeDisabled: true,
+      stop: stopping.signal,
+      onBatch: () => stopping.abort(),
+    })
+    assert.deepEqual(first, {
+      counts: { refunded: 500, removed: 0, forgotten: 0 },
+      isComplete: false,
+      isDisabled: true,
+    })
+    assert.equal(await server.balance(accountId), 1980)
+    const { refunded, complete } = await json('account', 'erase', accountId, '--yes')
+    assert.deepEqual({ refunded, complete }, { refunded: 20, complete: true })
     assert.equal(await server.balance(accountId), 2000)
     const left = `SELECT FROM requests WHERE account_id = $1 AND (prompt, alt, cardinality(reference_images)) <> ('', '', 0)`
     assert.equal((await query(server.databaseUrl, left, [accountId])).length, 0)
