@@ -39,15 +39,8 @@ async function fileOf(id: string): Promise<string> {
   return path.join(server.dataDir, 'blobs', String(row?.object_key))
 }
 
-interface Written {
-  readonly prompt: string
-  readonly final_prompt: string | null
-  readonly alt: string
-  readonly reference_images: readonly string[]
-}
-
 /** What the client wrote and what was made of it. */
-async function writtenOf(id: string): Promise<Written> {
+async function writtenOf(id: string): Promise<Record<string, unknown>> {
   const [row] = await query(
     server.databaseUrl,
     `SELECT r.prompt, r.final_prompt, r.alt, r.reference_images
