@@ -2,6 +2,8 @@ import type { Account, AccountSummary } from '@wombat/engine'
 import { type Command, Option } from 'commander'
 import { id, integer, label, noSuchAccount, takeAccount } from './arguments.ts'
 import { addCommand, addGroup } from './command.ts'
+import { takeConsent } from './confirm.ts'
+import { eraseAll } from './erase.ts'
 import { count, credits, sheet, table, time } from './format.ts'
 import { activeKeys, toKeyJson } from './key.ts'
 import { type Desk, onDatabase } from './on-database.ts'
@@ -47,6 +49,16 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
     .action((placed: string | undefined, options: { account?: string }) => {
       const accountId = takeAccount(placed, options)
       return onDatabase(terminal, 'account enable', (desk) => setDisabled(desk, accountId, false))
+    })
+
+  addCommand(group, 'erase [account]', 'delete all its images and prompts for good; the ledger and the account stay')
+    .option('--account <id>', 'its id', id)
+    .option('--disable', 'disable the account first, so that nothing is ordered meanwhile')
+    .option('--yes', 'do not ask')
+    .action((placed: string | undefined, options: { account?: string; disable?: true; yes?: true }) => {
+      const accountId = takeAccount(placed, options)
+      const erasing = { accountId, isToBeDisabled: options.disable === true, consent: takeConsent(terminal, options) }
+      return onDatabase(terminal, 'account erase', (desk) => eraseAll(desk, terminal, erasing))
     })
 }
 

@@ -50,6 +50,26 @@ export function futureTime(text: string): Date {
   return at
 }
 
+/** A moment for a report: so long ago, such as 7d or 24h, or a day or time of UTC. */
+export function moment(text: string): Date {
+  const [, amount, unit] = /^(\d{1,5})([mhd])$/.exec(text) ?? []
+  if (amount !== undefined) {
+    return new Date(Date.now() - Number(amount) * (UNITS_MS[unit ?? ''] ?? 0))
+  }
+  const [, day = '', clock = '00:00', zone = 'Z'] = ISO_TIME.exec(text) ?? []
+  const at = new Date(`${day}T${clock}${zone}`)
+  // JavaScript takes 30 February for 2 March.
+  const isThere = new Date(`${day}T00:00Z`).toJSON()?.startsWith(day) === true
+  if (day === '' || !isThere || Number.isNaN(at.getTime())) {
+    throw new InvalidArgumentError(
+      'It takes a day of UTC such as 2030-01-31, a time such as 2030-01-31T18:00, 7d or 24h.',
+    )
+  }
+  return at
+}
+
+const ISO_TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:\d{2})?)?$/
+
 /** What may be given by its place or by its option, and must be given once. */
 export function required<T>(name: string, placed: T | undefined, option: T | undefined): T {
   const value = placed ?? option

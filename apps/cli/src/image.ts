@@ -2,8 +2,10 @@ import type { AttemptLine, ImageReport } from '@wombat/engine'
 import { type Command, Option } from 'commander'
 import { id, integer, required } from './arguments.ts'
 import { addCommand, addGroup } from './command.ts'
+import { type Consent, takeConsent } from './confirm.ts'
+import { eraseOne } from './erase.ts'
 import { CliError } from './errors.ts'
-import { bytes, sheet, shorten, table, time } from './format.ts'
+import { bytes, count, sheet, shorten, table, time } from './format.ts'
 import { type Desk, onDatabase } from './on-database.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
@@ -19,7 +21,13 @@ export function addImageCommands(program: Command, terminal: Terminal): void {
   addCommand(group, 'list', 'the newest images')
     .option('--account <id>', 'of this account only', id)
     .addOption(
-      new Option('--status <status>', 'in this state only').choices(['queued', 'generating', 'ready', 'failed']),
+      new Option('--status <status>', 'in this state only').choices([
+        'queued',
+        'generating',
+        'ready',
+        'failed',
+        'removed',
+      ]),
     )
     .option('--limit <number>', 'how many at most', integer(1, 10_000), 20)
     .action((options: ListOptions) => onDatabase(terminal, 'image list', (desk) => list(desk, options)))
@@ -36,6 +44,15 @@ export function addImageCommands(program: Command, terminal: Terminal): void {
     .action(async (placed: string | undefined, options: { image?: string }) => {
       const imageId = await takeImage(placed, options)
       await onDatabase(terminal, 'image retry', (desk) => retry(desk, imageId))
+    })
+
+  addCommand(group, 'erase [image]', 'delete an image for good; one that is still to be made is refunded')
+    .option('--image <id>', 'its id, file name or URL')
+    .option('--yes', 'do not ask')
+    .action(async (placed: string | undefined, options: { image?: string; yes?: true }) => {
+      const imageId = await takeImage(placed, options)
+      const consent = takeConsent(terminal, options)
+      await onDatabase(terminal, 'image erase', (desk) => erase(desk, imageId, consent))
     })
 }
 
@@ -98,8 +115,9 @@ function imageSheet(image: ImageReport): string {
     ['deadline', image.finishedAt === null ? time(image.deadlineAt) : undefined],
     ['account', image.accountId],
     ['model', `${image.model} ${image.quality}, ${image.width}x${image.height}, style ${image.style}`],
-    ['prompt', image.prompt],
-    ['final prompt', image.finalPrompt ?? undefined],
+    // Empty when it was erased.
+    ['prompt', image.prompt || undefined],
+    ['final prompt', image.finalPrompt || undefined],
     ['alt', image.alt === '' ? undefined : image.alt],
     ['provider', image.provider ?? undefined],
     [
@@ -116,15 +134,25 @@ function imageSheet(image: ImageReport): string {
 function attemptTable(attempts: readonly AttemptLine[]): string {
   const rows = attempts.map((attempt) => [
     time(attempt.startedAt),
+    attempt.route ?? '',
     attempt.provider,
     attempt.outcome ?? 'under way',
     attempt.finishedAt === null
       ? ''
       : `${((attempt.finishedAt.getTime() - attempt.startedAt.getTime()) / 1000).toFixed(1)} s`,
+    attempt.latencyMs === null ? '' : `${count(attempt.latencyMs)} ms`,
     attempt.costMicroUsd === null ? '' : `$${(attempt.costMicroUsd / 1_000_000).toFixed(4)}`,
     shorten([attempt.failure, attempt.message].filter((part) => part !== null).join(': '), 80),
   ])
-  return table(['ATTEMPT', 'PROVIDER', 'OUTCOME', 'TOOK', 'COST', 'REASON'], rows, [3, 4])
+  return table(['ATTEMPT', 'ROUTE', 'PROVIDER', 'OUTCOME', 'TOOK', 'LATENCY', 'COST', 'REASON'], rows, [4, 5, 6])
+}
+
+async function erase(desk: Desk, imageId: string, consent: Consent): Promise<Outcome> {
+  const outcome = await eraseOne(desk, imageId, consent)
+  if (outcome === undefined) {
+    throw noSuchImage(imageId)
+  }
+  return outcome
 }
 
 async function retry({ db, engine }: Desk, imageId: string): Promise<Outcome> {

@@ -1,6 +1,6 @@
 import type { Database } from '@wombat/engine'
 import { CliError } from './errors.ts'
-import { readSettings } from './settings.ts'
+import { readSettings, type Settings } from './settings.ts'
 import { supervise } from './supervise.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
@@ -10,6 +10,9 @@ export type EngineModule = typeof import('@wombat/engine')
 export interface Desk {
   readonly db: Database
   readonly engine: EngineModule
+  readonly settings: Settings
+  /** Aborted when the command is told to end: long work stops where it is. */
+  readonly stop: AbortSignal
 }
 
 /** Far more than a statement may take; only the embedded PostgreSQL's start may, which the next command mends. */
@@ -38,7 +41,7 @@ export async function onDatabase(
       }
       await using connection = await connect(settings, purpose)
       if (!stop.aborted) {
-        terminal.print(await work({ db: connection.db, engine }))
+        terminal.print(await work({ db: connection.db, engine, settings, stop }))
       }
     },
   )

@@ -119,6 +119,10 @@ test('what does not exist ends with 5 and says how to find what does', async () 
     ['credit', 'grant', NOBODY, '1'],
     ['ledger', 'show', NOBODY],
     ['image', 'show', 'v2-aaaaaaaaa-bbbbbbbbb'],
+    ['account', 'erase', NOBODY, '--yes'],
+    ['image', 'erase', 'v2-aaaaaaaaa-bbbbbbbbb', '--yes'],
+    ['route', 'resume', 'nowhere'],
+    ['usage', '--account', NOBODY],
     ['image', 'retry', 'http://127.0.0.1:3000/api/image/v2-aaaaaaaaa-bbbbbbbbb.jpg?x=1'],
   ]
   const finished = await Promise.all(missing.map((args) => wombat(...args)))

@@ -6,8 +6,10 @@ import { addGenerateCommand } from './generate-command.ts'
 import { addImageCommands } from './image.ts'
 import { addKeyCommands } from './key.ts'
 import { addLedgerCommands } from './ledger.ts'
+import { addRouteCommands } from './route.ts'
 import { addStartCommand } from './start-command.ts'
 import type { Terminal } from './terminal.ts'
+import { addUsageCommand } from './usage.ts'
 import { version } from './version.ts'
 
 const EPILOGUE = `
@@ -15,7 +17,7 @@ All commands work while the server runs and when it doesn't, on the database of 
 from the environment and from .env; .env.example lists them.
 
 Exit codes: 0 done, 1 failed or does not add up, 2 wrong usage, 3 configuration, 4 database or server not reached,
-5 no such account, key or image, 6 refused as things stand, 130 interrupted.`
+5 no such account, key, image or route, 6 refused as things stand, 130 interrupted.`
 
 /** All commands. What they need is loaded by the one that runs. */
 export function createProgram(terminal: Terminal): Command {
@@ -36,6 +38,8 @@ export function createProgram(terminal: Terminal): Command {
   addKeyCommands(program, terminal)
   addCreditCommands(program, terminal)
   addLedgerCommands(program, terminal)
+  addUsageCommand(program, terminal)
   addImageCommands(program, terminal)
+  addRouteCommands(program, terminal)
   return program
 }

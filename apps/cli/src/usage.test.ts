@@ -20,6 +20,13 @@ const WRONG: readonly { args: readonly string[]; says: RegExp }[] = [
   },
   { args: ['credit', 'adjust', '3f2b8c1e-5a47-4c0e-9d1b-2f6a7e8c9d01', '-0'], says: /whole number/ },
   { args: ['image', 'show', 'cat.jpg'], says: /the image "cat.jpg" is no id/ },
+  { args: ['image', 'erase', 'v2-aaaaaaaaa-bbbbbbbbb'], says: /no terminal to ask at: say --yes/ },
+  { args: ['account', 'erase', '3f2b8c1e-5a47-4c0e-9d1b-2f6a7e8c9d01', '--disable'], says: /say --yes/ },
+  { args: ['route', 'resume'], says: /the route is missing/ },
+  { args: ['usage', '--by', 'colour'], says: /--by.*'colour'.*account, key, model, day, route/ },
+  { args: ['usage', '--since', 'yesterday'], says: /--since.*'yesterday'.*day of UTC/ },
+  { args: ['usage', '--since', '1d', '--until', '2d'], says: /--since 2.*Z is not before --until 2/ },
+  { args: ['usage', '--account', 'abc'], says: /--account.*'abc'.*takes an id/ },
   { args: ['start', '--role', 'cook'], says: /--role.*all, api, worker/ },
 ]
 
@@ -43,6 +50,14 @@ test('errors are JSON with --json', async () => {
   assert.equal(name, 'usage')
   assert.match(error, /is no id/)
   assert.deepEqual(rest, {})
+  assert.equal(stdout, '')
+})
+
+test('CSV and JSON at once are refused', async () => {
+  await using folder = await createTemporaryDirectory()
+  const { code, stdout, stderr } = await runCli(['usage', '--csv', '--json'], { folder: folder.path })
+  assert.equal(code, 2)
+  assert.match(JSON.parse(stderr).error, /'--csv' cannot be used with option '--json'/)
   assert.equal(stdout, '')
 })
 

@@ -1,4 +1,5 @@
 export type { AuthenticatedKey } from '@wombat/accounts'
+export { sumUsage, type UsageFilter, type UsageGroup, type UsageLine } from '@wombat/ledger'
 export type { Bootstrap } from './bootstrap.ts'
 export { CONFIG_VARIABLES, type Config, ConfigError, readConfig } from './config.ts'
 export { awaitImage } from './deliver.ts'
@@ -46,7 +47,9 @@ export {
   verifyLedger,
   withdrawKey,
 } from './operate.ts'
+export { type ErasedAccount, type ErasedImage, type ErasureCounts, eraseAccount, eraseImage } from './operate-erase.ts'
 export { type AttemptLine, type ImageLine, type ImageReport, listImages, showImage } from './operate-images.ts'
+export { listRoutes, type ResumeOutcome, type RouteLine, resumeRoute } from './operate-routes.ts'
 export { produceNext } from './produce.ts'
 export { assertNotRefusedTooOften, imageUrl, type RequestAnswer, requestImages } from './request.ts'
 export { removeExpired, startRetention, transcodeOriginals } from './retain.ts'
