@@ -283,13 +283,13 @@ describe('an account whose images are erased', { timeout: 60_000 }, () => {
       onBatch: () => stopping.abort(),
     })
     assert.deepEqual(first, {
-      counts: { refunded: 500, removed: 0, forgotten: 0 },
+      counts: { refunded: 400, removed: 0, forgotten: 0 },
       isComplete: false,
       isDisabled: true,
     })
-    assert.equal(await server.balance(accountId), 1980)
+    assert.equal(await server.balance(accountId), 1880)
     const { refunded, complete } = await json('account', 'erase', accountId, '--yes')
-    assert.deepEqual({ refunded, complete }, { refunded: 20, complete: true })
+    assert.deepEqual({ refunded, complete }, { refunded: 120, complete: true })
     assert.equal(await server.balance(accountId), 2000)
     const left = `SELECT FROM requests WHERE account_id = $1 AND (prompt, alt, cardinality(reference_images)) <> ('', '', 0)`
     assert.equal((await query(server.databaseUrl, left, [accountId])).length, 0)

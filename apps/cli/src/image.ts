@@ -169,6 +169,8 @@ async function retry({ db, engine }: Desk, imageId: string): Promise<Outcome> {
       throw new CliError('refused', `the image ${imageId} is being made right now: wait for it`)
     case 'ready':
       throw new CliError('refused', `the image ${imageId} is ready: there is nothing to try again`)
+    case 'removed':
+      throw new CliError('refused', `the image ${imageId} was made and removed: request it anew`)
     case 'failed':
       throw new CliError(
         'refused',

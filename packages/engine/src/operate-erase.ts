@@ -1,6 +1,6 @@
 import { findAccount, setAccountDisabled } from '@wombat/accounts'
 import type { Database } from '@wombat/database'
-import { type Erasure, eraseImage as erase, listErasable } from '@wombat/images'
+import { type ErasableRequest, type Erasure, eraseImage as erase, listErasable } from '@wombat/images'
 
 /** What became of the erased images: see Erasure. */
 export type ErasureCounts = Readonly<Record<Erasure, number>>
@@ -30,12 +30,12 @@ export interface ErasedAccount {
   readonly isDisabled: boolean
 }
 
-const BATCH = 500
+const BATCH = 100
 
 /**
- * Erases all images of an account with their prompts, one after the other, each in a transaction of its own. The account,
- * its keys and its ledger stay. With `isToBeDisabled` it can order nothing any more before the first is erased; else
- * what it orders meanwhile may be left.
+ * Erases all images of an account with their prompts, one after the other, each in a transaction of its own, oldest first.
+ * The account, its keys and its ledger stay. With `isToBeDisabled` it can order nothing any more before the first is
+ * erased; else what it orders at the end may be left.
  */
 export async function eraseAccount(
   db: Database,
@@ -51,11 +51,11 @@ export async function eraseAccount(
     await setAccountDisabled(db, accountId, true)
   }
   const counts = { refunded: 0, removed: 0, forgotten: 0 }
-  let after = ''
+  let after: ErasableRequest | undefined
   let erased = 0
   for (;;) {
     const batch = await listErasable(db, { accountId, after, limit: BATCH })
-    for (const imageId of batch) {
+    for (const imageId of batch.flatMap(({ imageIds }) => imageIds)) {
       if (options.stop.aborted) {
         return { counts, isComplete: false, isDisabled }
       }
@@ -63,9 +63,9 @@ export async function eraseAccount(
       if (done !== undefined) {
         counts[done] += 1
       }
-      after = imageId
+      erased += 1
     }
-    erased += batch.length
+    after = batch.at(-1)
     if (batch.length < BATCH) {
       return { counts, isComplete: true, isDisabled }
     }

@@ -191,7 +191,7 @@ export function toImageId(text: string): string | undefined {
   return parseImageName(path.slice(path.lastIndexOf('/') + 1))?.id
 }
 
-export type RetryOutcome = 'queued now' | 'unknown image' | 'being made' | 'ready' | 'failed'
+export type RetryOutcome = 'queued now' | 'unknown image' | 'being made' | 'ready' | 'failed' | 'removed'
 
 /** Ends the back-off of an image that waits for its next try. One that failed for good was refunded and stays so. */
 export async function retryImage(db: Database, imageId: string): Promise<RetryOutcome> {
@@ -202,5 +202,6 @@ export async function retryImage(db: Database, imageId: string): Promise<RetryOu
   if (row === null) {
     return 'unknown image'
   }
-  return row.status === 'ready' || row.status === 'failed' ? row.status : 'being made'
+  const { status } = row
+  return status === 'ready' || status === 'failed' || status === 'removed' ? status : 'being made'
 }

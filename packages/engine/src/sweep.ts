@@ -95,10 +95,14 @@ async function failOverdue(engine: Engine): Promise<void> {
 }
 
 async function removeGarbage(engine: Engine): Promise<void> {
-  for (const objectKey of await dueGarbage(engine.db, MOST_AT_ONCE)) {
-    await engine.store.remove(objectKey)
-    await forgetGarbage(engine.db, objectKey)
-  }
+  let batch: string[]
+  do {
+    batch = await dueGarbage(engine.db, MOST_AT_ONCE)
+    for (const objectKey of batch) {
+      await engine.store.remove(objectKey)
+      await forgetGarbage(engine.db, objectKey)
+    }
+  } while (batch.length === MOST_AT_ONCE && !engine.isStopping)
 }
 
 /** What only has to be gone some day: unfinished files, and idempotency keys that count no more. */

@@ -14,20 +14,32 @@ export async function eraseImage(db: Database, imageId: string): Promise<Erasure
   return row?.done ?? undefined
 }
 
-const LIST: Statement = {
-  name: 'list-images-to-erase',
-  text: `SELECT i.id FROM images i JOIN requests r ON r.id = i.request_id
-         WHERE r.account_id = $1 AND i.id > $2 AND (i.status <> 'removed' OR i.failure_code <> 'image_erased' OR r.prompt <> '')
-         ORDER BY i.id LIMIT $3`,
+/** A request that is not erased yet. */
+export interface ErasableRequest {
+  readonly requestId: string
+  /** With the id, the place to go on from. */
+  readonly createdAt: string
+  readonly imageIds: readonly string[]
 }
 
-/** A batch of an account's images that are not erased yet, after `after` in the order of their ids. */
+const LIST: Statement = {
+  name: 'list-requests-to-erase',
+  text: `WITH batch AS (
+           SELECT id, created_at FROM requests
+           WHERE account_id = $1 AND prompt <> '' AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3::uuid))
+           ORDER BY created_at, id LIMIT $4)
+         SELECT b.id AS "requestId", b.created_at::text AS "createdAt",
+                (SELECT array_agg(i.id ORDER BY i.position) FROM images i WHERE i.request_id = b.id) AS "imageIds"
+         FROM batch b ORDER BY b.created_at, b.id`,
+}
+
+/** A batch of an account's requests, oldest first, whose prompts or images are still there. */
 export async function listErasable(
   db: Database,
-  options: { accountId: string; after: string; limit: number },
-): Promise<string[]> {
-  const rows = await db.run<{ id: string }>(LIST, [options.accountId, options.after, options.limit])
-  return rows.map(({ id }) => id)
+  options: { accountId: string; after: ErasableRequest | undefined; limit: number },
+): Promise<ErasableRequest[]> {
+  const { accountId, after, limit } = options
+  return await db.run<ErasableRequest>(LIST, [accountId, after?.createdAt ?? null, after?.requestId ?? null, limit])
 }
 
 const EXPIRE: Statement = {

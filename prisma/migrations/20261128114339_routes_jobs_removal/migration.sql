@@ -486,27 +486,27 @@ END $$;
 CREATE FUNCTION erase_image(erased text) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
-  found record;
+  was record;
   done text;
 BEGIN
-  SELECT i.account_id, i.request_id INTO found FROM images i WHERE i.id = erased;
+  SELECT i.account_id, i.request_id INTO was FROM images i WHERE i.id = erased;
   IF NOT FOUND THEN
     RETURN NULL;
   END IF;
   -- Locks are taken in one order everywhere: account, request, image.
-  PERFORM FROM accounts a WHERE a.id = found.account_id FOR UPDATE;
-  PERFORM FROM requests r WHERE r.id = found.request_id FOR UPDATE;
-  SELECT i.status, i.fence, i.object_key, i.request_id INTO found FROM images i WHERE i.id = erased FOR UPDATE;
-  CASE found.status
+  PERFORM FROM accounts a WHERE a.id = was.account_id FOR UPDATE;
+  PERFORM FROM requests r WHERE r.id = was.request_id FOR UPDATE;
+  SELECT i.status, i.fence, i.object_key, i.request_id INTO was FROM images i WHERE i.id = erased FOR UPDATE;
+  CASE was.status
     WHEN 'queued', 'generating' THEN
-      PERFORM fail_image(erased, CASE found.status WHEN 'generating' THEN found.fence END, 'image_erased',
+      PERFORM fail_image(erased, CASE was.status WHEN 'generating' THEN was.fence END, 'image_erased',
                          'The image was erased before it was made.');
       done := 'refunded';
     WHEN 'ready' THEN
       UPDATE images i SET status = 'removed', object_key = NULL, sha256 = NULL, size_bytes = NULL, content_type = NULL,
           failure_code = 'image_erased', failure_message = 'The image was erased.'
         WHERE i.id = erased;
-      INSERT INTO garbage_objects (object_key, delete_after) VALUES (found.object_key, now())
+      INSERT INTO garbage_objects (object_key, delete_after) VALUES (was.object_key, now())
         ON CONFLICT (object_key) DO UPDATE SET delete_after = excluded.delete_after;
       PERFORM pg_notify('wombat_image', erased);
       done := 'removed';
@@ -516,7 +516,7 @@ BEGIN
       done := 'forgotten';
   END CASE;
   UPDATE requests r SET prompt = '', final_prompt = '', alt = '', reference_images = '{}'
-    WHERE r.id = found.request_id AND NOT EXISTS (
+    WHERE r.id = was.request_id AND NOT EXISTS (
       SELECT FROM images i WHERE i.request_id = r.id AND i.status IN ('queued', 'generating', 'ready'));
   RETURN done;
 END $$;
