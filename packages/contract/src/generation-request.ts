@@ -39,7 +39,7 @@ export interface GenerationOrder {
   referenceImages: string[]
   creditsPerImage: number
   requiredPlan: Plan
-  /** At most 20 names of at most 64 characters: what has no effect on this model first, then unknown fields. */
+  /** At most 20 fields, 64 characters of each: what has no effect on this model first, then unknown ones. */
   ignoredParams: string[]
   /** Faults that the client asks for, by a header that the operator allows: not of the body. */
   simulation?: Simulation

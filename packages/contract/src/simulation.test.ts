@@ -80,7 +80,7 @@ describe('a simulation', () => {
 
   it('is read back from what it is written as', () => {
     for (const text of [
-      'image=1,latency=1500ms,outage=2m,credentials=3h,throttled=4d,unknown=5,corrupt=6,moderation=hate',
+      'latency=1500ms,outage=2m,credentials=3h,throttled=4d,unknown=5,corrupt=6,moderation=hate,image=1',
       'moderation',
       'wrong-size',
       'bad-reference',

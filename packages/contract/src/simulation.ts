@@ -30,8 +30,6 @@ export type PostError = (typeof POST_ERRORS)[number]
 
 /** Without a field there is no such fault. Of the endings (moderation to wrongSize) there is at most one. */
 export interface Simulation {
-  /** Only this image of the request, from 1; the others are made as usual. */
-  readonly image?: number
   /** Before each answer of the upstream, whatever that is. */
   readonly latencyMs?: number
   /** The upstream can't be reached for so long. */
@@ -50,6 +48,8 @@ export interface Simulation {
   /** The upstream works for so long and then fails for good. */
   readonly lateFailureMs?: number
   readonly wrongSize?: true
+  /** Only this image of the request, from 1; the others are made as usual. */
+  readonly image?: number
   /** The POST itself is refused. Stands alone. */
   readonly error?: PostError
 }
@@ -97,7 +97,6 @@ interface Word {
 
 /** In the order in which they are written down. */
 const WORDS: readonly Word[] = [
-  count('image', 'image', 4, 'image=2'),
   span('latency', 'latencyMs', HOUR_MS, 'latency=5s'),
   span('outage', 'outageMs', YEAR_MS, 'outage=10m'),
   span('credentials', 'credentialsMs', YEAR_MS, 'credentials=1m'),
@@ -114,6 +113,7 @@ const WORDS: readonly Word[] = [
   flag('bad-reference', 'badReference'),
   span('late-failure', 'lateFailureMs', HOUR_MS, 'late-failure=40s'),
   flag('wrong-size', 'wrongSize'),
+  count('image', 'image', 4, 'image=2'),
   {
     word: 'error',
     field: 'error',
