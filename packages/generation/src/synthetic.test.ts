@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createCanvas, loadImage } from '@napi-rs/canvas'
+import type { Simulation } from '@wombat/contract'
 import { Easel } from './drawing/easel.ts'
 import { ProviderError, type ProviderRequest } from './provider.ts'
 import { createSyntheticProvider } from './synthetic.ts'
@@ -22,6 +24,9 @@ const REQUEST: ProviderRequest = {
   onJob: async () => {},
   endUser: 'someone',
 }
+
+/** As it goes to the drawing thread, which takes no functions. */
+const { imageId: _, onJob: __, ...PICTURE } = REQUEST
 
 const STYLES = [
   'photo',
@@ -167,23 +172,67 @@ describe('the drawing thread', () => {
       )
       const easel = stack.adopt(new Easel({ entry, timeoutMs: 700 }), (it) => it.close())
       const [bad, good] = await Promise.allSettled([
-        easel.draw({ ...REQUEST, prompt: 'bad' }, never),
-        easel.draw(REQUEST, never),
+        easel.draw({ ...PICTURE, prompt: 'bad' }, never),
+        easel.draw(PICTURE, never),
       ])
       assert.ok(bad.status === 'rejected' && bad.reason instanceof ProviderError && bad.reason.failure === 'transient')
       assert.deepEqual(good, { status: 'fulfilled', value: Buffer.from([2]) })
-      assert.deepEqual(await easel.draw(REQUEST, never), Buffer.from([3]))
+      assert.deepEqual(await easel.draw(PICTURE, never), Buffer.from([3]))
     })
   }
 
   it('ends with the provider, and what waits is refused as transient', async () => {
     const easel = new Easel({ entry: script(`${listen} for (;;) {} })`) })
-    const pictures = [easel.draw(REQUEST, never), easel.draw(REQUEST, never)]
+    const pictures = [easel.draw(PICTURE, never), easel.draw(PICTURE, never)]
     const closing = easel.close()
     for (const picture of pictures) {
       await assert.rejects(picture, { failure: 'transient' })
     }
     await closing
-    await assert.rejects(easel.draw(REQUEST, never), { failure: 'transient' })
+    await assert.rejects(easel.draw(PICTURE, never), { failure: 'transient' })
+  })
+})
+
+describe('faults of all synthetic pictures', { timeout: 30_000 }, () => {
+  const open = (simulate: Simulation) => createSyntheticProvider({ latencyMs: { min: 0, max: 0 }, simulate })
+
+  it('are met by a trial too, as long as they last', async () => {
+    for (const [simulate, failure] of [
+      [{ outageMs: 400 }, 'transient'],
+      [{ credentialsMs: 400 }, 'credentials'],
+      [{ throttledMs: 400 }, 'throttled'],
+    ] as const) {
+      await using stack = new AsyncDisposableStack()
+      const provider = stack.adopt(open(simulate), (it) => it.close())
+      await assert.rejects(provider.check(), { failure })
+      await assert.rejects(provider.generate(REQUEST, never), { failure })
+      while (
+        !(await provider.check().then(
+          () => true,
+          () => false,
+        ))
+      ) {
+        await sleep(20)
+      }
+      await provider.generate(REQUEST, never)
+    }
+  })
+
+  it('give way to those that the request asks for, and to nothing else', async () => {
+    await using stack = new AsyncDisposableStack()
+    const provider = stack.adopt(open({ moderation: 'violence', image: 2 }), (it) => it.close())
+    await provider.generate(REQUEST, never)
+    await assert.rejects(provider.generate({ ...REQUEST, index: 1 }, never), {
+      failure: 'moderation',
+      reason: 'violence',
+    })
+    await provider.generate({ ...REQUEST, index: 1, simulate: 'latency=1ms' }, never)
+    await assert.rejects(provider.generate({ ...REQUEST, simulate: 'nonsense' }, never), { failure: 'mistake' })
+  })
+
+  it('are called off while they are waited for', async () => {
+    await using stack = new AsyncDisposableStack()
+    const provider = stack.adopt(open({ lateFailureMs: 3_600_000 }), (it) => it.close())
+    await assert.rejects(provider.generate(REQUEST, AbortSignal.timeout(50)), { failure: 'transient' })
   })
 })
