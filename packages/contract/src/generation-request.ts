@@ -20,6 +20,7 @@ import {
   mustBe,
   type Style,
 } from './generation-body.ts'
+import type { Simulation } from './simulation.ts'
 import { DEFAULT_SIZE, type Size, snapSize } from './sizes.ts'
 
 /** What a POST asks for, with every default, alias and price resolved. */
@@ -38,8 +39,10 @@ export interface GenerationOrder {
   referenceImages: string[]
   creditsPerImage: number
   requiredPlan: Plan
-  /** At most 20 names of at most 64 characters: what has no effect on this model first, then unknown fields. */
+  /** At most 20 fields, 64 characters of each: what has no effect on this model first, then unknown ones. */
   ignoredParams: string[]
+  /** Faults that the client asks for, by a header that the operator allows: not of the body. */
+  simulation?: Simulation
 }
 
 /** One image in the answer to a POST; the answer is a bare array of them. */

@@ -40,4 +40,14 @@ export {
 } from './generation-request.ts'
 export { type ImageName, newImageId, parseImageName } from './image-id.ts'
 export type { ImageFailure, ImageStatus, ImageStatusBody } from './image-status.ts'
+export {
+  formatDuration,
+  formatSimulation,
+  type PostError,
+  parseDuration,
+  parseSimulation,
+  SIMULATE_HEADER,
+  type Simulation,
+  type SimulationFault,
+} from './simulation.ts'
 export { effectiveSize, formatSize, LISTED_SIZES, NATIVE_SIZES, parseSize, type Size } from './sizes.ts'

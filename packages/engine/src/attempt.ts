@@ -11,6 +11,7 @@ import {
 import {
   type ClaimedImage,
   closeAttempt,
+  countAttempts,
   type EncodedImage,
   encodeImage,
   ImageDecodeError,
@@ -55,6 +56,7 @@ export async function attemptImage(
   try {
     const request = toRequest(image, {
       ...material,
+      unclearCalls: await countUnclear(engine, image, route),
       job: job?.id,
       onJob: (name) => noteJob(engine.db, attemptId, name),
     })
@@ -62,7 +64,9 @@ export async function attemptImage(
     latencyMs = performance.now() - startedMs
     const encoded = await encodeImage(answer.bytes, image)
     await closeAttempt(engine.db, attemptId, { outcome: 'done', latencyMs, ...meter(answer, route) })
-    await tellRoute(engine, { route, imageId: image.imageId, error: undefined, tookMs: latencyMs })
+    if (!isActed(image, route)) {
+      await tellRoute(engine, { route, imageId: image.imageId, error: undefined, tookMs: latencyMs })
+    }
     return encoded
   } catch (error) {
     const known = toProviderError(error)
@@ -78,7 +82,7 @@ export async function attemptImage(
       })
     }
     // What the client asked for, or we called off ourselves, says nothing of the upstream.
-    if (image.simulate === undefined && !material.signal.aborted) {
+    if (!isActed(image, route) && !material.signal.aborted) {
       await tellRoute(engine, { route, imageId: image.imageId, error: known, tookMs: performance.now() - startedMs })
     }
     throw known
@@ -95,9 +99,25 @@ async function begin(engine: Engine, image: ClaimedImage, { route, job }: Turn):
   return await openAttempt(engine.db, { imageId, fence, route: route.name, provider: name, isPaid })
 }
 
+/** The call ends as the client asked. */
+function isActed(image: ClaimedImage, route: OpenRoute): boolean {
+  return image.simulate !== undefined && route.adapter === 'synthetic'
+}
+
+/** Earlier calls that a simulation has to count: who acts it out remembers nothing from one call to the next. */
+async function countUnclear(engine: Engine, image: ClaimedImage, route: OpenRoute): Promise<number | undefined> {
+  const isNeeded = isActed(image, route) || engine.config.SYNTHETIC_SIMULATE !== undefined
+  if (!isNeeded || route.adapter !== 'synthetic') {
+    return undefined
+  }
+  const { maybePaid } = await countAttempts(engine.db, image.imageId, { isPaid: route.provider.isPaid })
+  // The call that is about to begin is among them.
+  return Math.max(0, maybePaid - 1)
+}
+
 function toRequest(
   image: ClaimedImage,
-  rest: Pick<ProviderRequest, 'prompt' | 'references' | 'job' | 'onJob'>,
+  rest: Pick<ProviderRequest, 'prompt' | 'references' | 'unclearCalls' | 'job' | 'onJob'>,
 ): ProviderRequest {
   return {
     imageId: image.imageId,
@@ -116,6 +136,7 @@ function toRequest(
     endUser: createHash('sha256').update(image.accountId).digest('hex').slice(0, 32),
     prompt: rest.prompt,
     references: rest.references,
+    unclearCalls: rest.unclearCalls,
     job: rest.job,
     onJob: rest.onJob,
   }

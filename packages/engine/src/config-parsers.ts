@@ -1,4 +1,4 @@
-import type { Plan } from '@wombat/contract'
+import { type Plan, parseSimulation, type Simulation } from '@wombat/contract'
 
 /* What settings take: each parser reads a text, or says what it should have been. */
 
@@ -127,6 +127,18 @@ export function keys(value: string): readonly string[] {
     throw new FormatError('a key without spaces, or several with commas between them')
   }
   return list
+}
+
+/** Faults for every picture: an error of the POST is none. */
+export function simulation(value: string): Simulation {
+  const read = parseSimulation(value)
+  if ('expected' in read) {
+    throw new FormatError(read.expected)
+  }
+  if (read.error !== undefined) {
+    throw new FormatError('faults of pictures; error=CODE is for the header X-Wombat-Simulate')
+  }
+  return read
 }
 
 /** Days, or `never`. */

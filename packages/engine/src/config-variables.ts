@@ -21,6 +21,7 @@ import {
   type PerPlan,
   perPlan,
   postgresUrl,
+  simulation,
   text,
 } from './config-parsers.ts'
 
@@ -54,6 +55,7 @@ export const VARIABLES = {
   MODEL_ALIASES: { parse: aliases, default: new Map<string, string>() },
   SYNTHETIC: { parse: choice('auto', 'always', 'off'), default: 'auto' },
   SYNTHETIC_LATENCY_MS: { parse: latency, default: { minMs: 300, maxMs: 900 } },
+  SYNTHETIC_SIMULATE: { parse: optional(simulation), default: none },
   OPENAI_API_KEY: { parse: keys, default: NO_KEYS, isSecret: true },
   OPENAI_BASE_URL: { parse: httpUrl, default: 'https://api.openai.com/v1' },
   OPENAI_IMAGE_MODEL: { parse: text, default: 'gpt-image-2' },
@@ -99,6 +101,8 @@ export const VARIABLES = {
   DELETE_IMAGES_DAYS: { parse: perPlan(daysOrNever, none), default: FOR_EVER },
   MODERATION_REFUSALS_PER_HOUR: { parse: optional(integer(1, 1_000_000)), default: none },
   SHUTDOWN_GRACE_SECONDS: { parse: decimal(0, 3600), default: 3 },
+  DEV_MODE: { parse: flag, default: false },
+  SIMULATE_HEADER: { parse: optional(flag), default: none },
 } as const satisfies Record<string, Variable<unknown>>
 
 /** Settings that are planned and named in public, but do nothing in this version. */

@@ -30,8 +30,12 @@ export interface ImageCache {
   peek(imageId: string): HotImage | undefined
   /** From memory, or the row and the bytes. Concurrent calls for one image share the work. */
   find(imageId: string): Promise<FoundImage>
+  /** Forgets everything. */
+  clear(): void
 }
 
+/** What the function advance_dev_clock of the database notifies. */
+const EVERY_IMAGE = '*'
 /** Above this an image is streamed, so that a few large ones don't push all others out. */
 const LARGEST_ENTRY_BYTES = 8 * 1024 * 1024
 /** What an entry costs besides its bytes, roughly. */
@@ -49,16 +53,21 @@ export async function openImageCache(
   })
   const underWay = new Map<string, Promise<FoundImage>>()
 
+  function clear() {
+    cache.clear()
+    underWay.clear()
+  }
+
   function drop(imageId: string) {
+    if (imageId === EVERY_IMAGE) {
+      clear()
+    }
     cache.delete(imageId)
     // What is being read now may be the state before the change: later callers must read again.
     underWay.delete(imageId)
   }
   await listener.subscribe('wombat_image', drop)
-  listener.onGap(() => {
-    cache.clear()
-    underWay.clear()
-  })
+  listener.onGap(clear)
 
   async function load(imageId: string): Promise<FoundImage> {
     // An object can be replaced between the row and the bytes; its row then names the new one.
@@ -104,6 +113,7 @@ export async function openImageCache(
       loading.then(forget, forget)
       return loading
     },
+    clear,
   }
 }
 

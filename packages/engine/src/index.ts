@@ -3,6 +3,7 @@ export { sumUsage, type UsageFilter, type UsageGroup, type UsageLine } from '@wo
 export type { Bootstrap } from './bootstrap.ts'
 export { CONFIG_VARIABLES, type Config, ConfigError, readConfig } from './config.ts'
 export { awaitImage } from './deliver.ts'
+export { advanceDevClock, type DevClock, readDevClock } from './dev-clock.ts'
 export { type Engine, openEngine, prepareDatabase } from './engine.ts'
 export { createErrorLogger } from './error-logger.ts'
 export {

@@ -10,6 +10,8 @@ import { readAgain } from './read-again.ts'
 export interface KeyCache {
   /** Undefined for a key that is unknown, revoked or expired. Concurrent calls for one key share a query. */
   find(apiKey: string): Promise<AuthenticatedKey | undefined>
+  /** Forgets everything. */
+  clear(): void
 }
 
 const MOST_KEYS = 10_000
@@ -23,9 +25,11 @@ export async function openKeyCache(db: Database, listener: Listener): Promise<Ke
     ignoreFetchAbort: true,
     fetchMethod: async (hash) => ({ key: await readAgain(() => findKey(db, Buffer.from(hash, 'base64'))) }),
   })
-  await listener.subscribe('wombat_accounts', () => cache.clear())
-  listener.onGap(() => cache.clear())
+  const clear = () => cache.clear()
+  await listener.subscribe('wombat_accounts', clear)
+  listener.onGap(clear)
   return {
+    clear,
     async find(apiKey) {
       const found = await cache.fetch(hashKey(apiKey).toString('base64'))
       const key = found?.key

@@ -8,6 +8,8 @@ export interface ServedModels {
   find(model: ModelId): OpenModel
   /** Undefined when no such route is configured. */
   route(name: string): OpenRoute | undefined
+  /** True when its pictures are all drawn, so that faults may be acted out. */
+  isSynthetic(model: ModelId): boolean
   /** Each route once. */
   readonly routes: readonly OpenRoute[]
   /** The models that are served; the images of others wait for a change of the configuration, up to their deadline. */
@@ -26,6 +28,7 @@ export function openModels(config: Config, random: () => number = Math.random): 
     synthetic: config.SYNTHETIC,
     syntheticLatencyMs: { min: config.SYNTHETIC_LATENCY_MS.minMs, max: config.SYNTHETIC_LATENCY_MS.maxMs },
     leonardoPollMs: config.LEONARDO_POLL_SECONDS * 1000,
+    syntheticSimulate: config.SYNTHETIC_SIMULATE,
     allowPrivateLinks: config.PROVIDER_ALLOW_PRIVATE,
     timeoutMs: config.PROVIDER_TIMEOUT_SECONDS === undefined ? undefined : config.PROVIDER_TIMEOUT_SECONDS * 1000,
   })
@@ -33,6 +36,10 @@ export function openModels(config: Config, random: () => number = Math.random): 
   return {
     find: (model) => models.get(model) ?? { model, routes: [], reason: 'not in the catalogue' },
     route: (name) => providers.routes.find((route) => route.name === name),
+    isSynthetic(model) {
+      const { routes = [] } = models.get(model) ?? {}
+      return routes.length > 0 && routes.every(({ adapter }) => adapter === 'synthetic')
+    },
     routes: providers.routes,
     served: MODELS.flatMap(({ id }) => models.get(id) ?? []).filter(({ routes }) => routes.length > 0),
     candidates(model, except = new Set()) {

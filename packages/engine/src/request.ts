@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { AuthenticatedKey } from '@wombat/accounts'
-import { ApiError, formatSize, type GenerationOrder, newImageId } from '@wombat/contract'
+import { ApiError, formatSimulation, formatSize, type GenerationOrder, newImageId } from '@wombat/contract'
 import { countRefusals, findReplay, findRequestImages } from '@wombat/images'
 import { type AcceptOutcome, type AcceptRequest, findBalance } from '@wombat/ledger'
+import { actOut } from './act-out.ts'
 import type { Engine } from './engine.ts'
 
 /** The answer of a POST: the body, and what its headers say. */
@@ -38,7 +39,9 @@ export async function requestImages(
   }
   const { routes } = engine.models.find(order.model)
   const price = order.creditsPerImage * order.numImages
-  const { prompt, alt } = await writePrompt(engine, key, order, { price, isReplay })
+  const { simulation } = order
+  const isHopeless = isReplay || simulation?.error !== undefined
+  const { prompt, alt } = await writePrompt(engine, key, order, { price, isHopeless })
   const request: AcceptRequest = {
     id: randomUUID(),
     accountId: key.accountId,
@@ -61,8 +64,12 @@ export async function requestImages(
     imageIds: Array.from({ length: order.numImages }, newImageId),
     plan: key.plan,
     deadlineHours: engine.config.GENERATION_DEADLINE_HOURS[key.plan],
+    simulate: simulation && formatSimulation(simulation),
   }
-  const outcome = await engine.acceptor.accept(request)
+  const outcome =
+    simulation?.error === undefined
+      ? await engine.acceptor.accept(request)
+      : await actOut(engine, simulation.error, { accountId: key.accountId, price, isReplay })
   refuse(outcome, price)
   const isReplayed = outcome.status === 'replay'
   if (!isReplayed && routes.length > 0) {
@@ -101,20 +108,22 @@ export async function assertNotRefusedTooOften(engine: Engine, key: Authenticate
   }
 }
 
-/** The checks that need no transaction: 400 before 403. */
+/** The checks that need no transaction: 400 before 403. Each also where the request asks for its failure. */
 function assertMayRequest(engine: Engine, key: AuthenticatedKey, order: GenerationOrder): void {
+  const wanted = order.simulation?.error
   const { routes, reason } = engine.models.find(order.model)
-  if (routes.length === 0) {
-    throw new ApiError('model_unavailable', `This server has no provider for the model ${order.model}: ${reason}.`)
+  if (routes.length === 0 || wanted === 'model_unavailable') {
+    const why = routes.length === 0 ? reason : 'simulated'
+    throw new ApiError('model_unavailable', `This server has no provider for the model ${order.model}: ${why}.`)
   }
-  if (key.isAccountDisabled) {
+  if (key.isAccountDisabled || wanted === 'account_disabled') {
     throw new ApiError('account_disabled', ACCOUNT_DISABLED)
   }
-  if (order.requiredPlan === 'professional' && key.plan !== 'professional') {
+  if ((order.requiredPlan === 'professional' && key.plan !== 'professional') || wanted === 'plan_required') {
     throw new ApiError(
       'plan_required',
       `${order.model} at quality ${order.quality} needs the Professional Plan. On the Basic Plan you can use gpt-image-2 at quality fast, and standard.`,
-      { details: { requiredPlan: 'professional', plan: key.plan } },
+      { details: { requiredPlan: 'professional', plan: 'basic' } },
     )
   }
 }
@@ -168,7 +177,7 @@ async function writePrompt(
   engine: Engine,
   key: AuthenticatedKey,
   order: GenerationOrder,
-  request: { price: number; isReplay: boolean },
+  request: { price: number; isHopeless: boolean },
 ): Promise<{ prompt: string | undefined; alt: string }> {
   const wish = {
     prompt: order.prompt,
@@ -186,7 +195,7 @@ async function writePrompt(
     return { prompt: undefined, alt: '' }
   }
   // No call to an upstream for a request that is going to be refused or replayed; the transaction decides all the same.
-  const isHopeless = request.isReplay || (await findBalance(engine.db, key.accountId)) < request.price
+  const isHopeless = request.isHopeless || (await findBalance(engine.db, key.accountId)) < request.price
   const enhancer = isHopeless ? engine.localEnhancer : engine.enhancer
   return await enhancer.enhance(wish, AbortSignal.timeout(engine.config.ALT_TEXT_TIMEOUT_MS))
 }

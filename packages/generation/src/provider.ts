@@ -29,8 +29,10 @@ export interface ProviderRequest {
   readonly ageMs: number
   /** What an earlier call of this image gave to `onJob`: go on with that job, and begin no other. */
   readonly job?: string | undefined
-  /** Faults that the client asked for, for the synthetic provider: see simulation.ts. */
+  /** Faults that the client asked for, for the synthetic provider: contract/simulation.ts. */
   readonly simulate?: string | undefined
+  /** Earlier calls for this image whose outcome is unknown; only told to who acts out faults. */
+  readonly unclearCalls?: number | undefined
   /**
    * Keeps the name of a job that the upstream goes on with by itself (an id, or the link to a picture that is paid for),
    * before anything else is done. Rejects when it can't be kept: then go on all the same.

@@ -11,6 +11,7 @@ import { createSyntheticProvider, type SyntheticOptions } from './synthetic.ts'
 export interface ProvidersConfig extends SyntheticPolicy {
   readonly routes: readonly Route[]
   readonly syntheticLatencyMs: SyntheticOptions['latencyMs']
+  readonly syntheticSimulate?: SyntheticOptions['simulate']
   /** For all upstreams; each has a limit of its own when it is absent. */
   readonly timeoutMs?: number | undefined
   /** Between two looks at a job of Leonardo's. */
@@ -82,7 +83,8 @@ const CREATE: Readonly<Record<AdapterName, (route: Route, config: ProvidersConfi
   leonardo: (route, config) =>
     createLeonardoProvider({ ...access(route), ...links(config), pollMs: config.leonardoPollMs }),
   koala: (route, config) => createKoalaProvider({ ...access(route), ...links(config) }),
-  synthetic: (_route, config) => createSyntheticProvider({ latencyMs: config.syntheticLatencyMs }),
+  synthetic: (_route, config) =>
+    createSyntheticProvider({ latencyMs: config.syntheticLatencyMs, simulate: config.syntheticSimulate }),
 }
 
 /** A preview version, for gpt-image models are served by previews only. [?] */

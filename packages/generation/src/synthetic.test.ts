@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createCanvas, loadImage } from '@napi-rs/canvas'
+import type { Simulation } from '@wombat/contract'
 import { Easel } from './drawing/easel.ts'
 import type { PictureRequest } from './drawing/picture.ts'
 import { ProviderError, type ProviderRequest } from './provider.ts'
@@ -189,5 +191,49 @@ describe('the drawing thread', () => {
     }
     await closing
     await assert.rejects(easel.draw(PICTURE, never), { failure: 'transient' })
+  })
+})
+
+describe('faults of all synthetic pictures', { timeout: 30_000 }, () => {
+  const open = (simulate: Simulation) => createSyntheticProvider({ latencyMs: { min: 0, max: 0 }, simulate })
+
+  it('are met by a trial too, as long as they last', async () => {
+    for (const [simulate, failure] of [
+      [{ outageMs: 400 }, 'transient'],
+      [{ credentialsMs: 400 }, 'credentials'],
+      [{ throttledMs: 400 }, 'throttled'],
+    ] as const) {
+      await using stack = new AsyncDisposableStack()
+      const provider = stack.adopt(open(simulate), (it) => it.close())
+      await assert.rejects(provider.check(), { failure })
+      await assert.rejects(provider.generate(REQUEST, never), { failure })
+      while (
+        !(await provider.check().then(
+          () => true,
+          () => false,
+        ))
+      ) {
+        await sleep(20)
+      }
+      await provider.generate(REQUEST, never)
+    }
+  })
+
+  it('give way to those that the request asks for, and to nothing else', async () => {
+    await using stack = new AsyncDisposableStack()
+    const provider = stack.adopt(open({ moderation: 'violence', image: 2 }), (it) => it.close())
+    await provider.generate(REQUEST, never)
+    await assert.rejects(provider.generate({ ...REQUEST, index: 1 }, never), {
+      failure: 'moderation',
+      reason: 'violence',
+    })
+    await provider.generate({ ...REQUEST, index: 1, simulate: 'latency=1ms' }, never)
+    await assert.rejects(provider.generate({ ...REQUEST, simulate: 'nonsense' }, never), { failure: 'mistake' })
+  })
+
+  it('are called off while they are waited for', async () => {
+    await using stack = new AsyncDisposableStack()
+    const provider = stack.adopt(open({ lateFailureMs: 3_600_000 }), (it) => it.close())
+    await assert.rejects(provider.generate(REQUEST, AbortSignal.timeout(50)), { failure: 'transient' })
   })
 })

@@ -15,11 +15,15 @@ export async function authenticate(
   const key = isPlausible ? await engine.keys.find(apiKey) : undefined
   if (key === undefined) {
     await limiters.authFailures.countFailure(request.ip)
-    const message =
-      request.headers.authorization === undefined
-        ? 'The API key is missing: send the header "Authorization: Bearer YOUR_API_KEY".'
-        : 'The API key is not valid: send the header "Authorization: Bearer YOUR_API_KEY" with a key of this server.'
-    throw new ApiError('unauthorized', message, { headers: { 'www-authenticate': 'Bearer' } })
+    throw notAuthorized(request)
   }
   return key
+}
+
+export function notAuthorized(request: FastifyRequest): ApiError {
+  const message =
+    request.headers.authorization === undefined
+      ? 'The API key is missing: send the header "Authorization: Bearer YOUR_API_KEY".'
+      : 'The API key is not valid: send the header "Authorization: Bearer YOUR_API_KEY" with a key of this server.'
+  return new ApiError('unauthorized', message, { headers: { 'www-authenticate': 'Bearer' } })
 }

@@ -27,9 +27,10 @@ const METHODS: readonly { path: RegExp; allow: string }[] = [
 
 /** Every error leaves as JSON of one shape. What is our fault is logged and says nothing of its inside. */
 export function registerErrors(app: FastifyInstance, engine: Engine): void {
+  const methods = engine.config.DEV_MODE ? [...METHODS, { path: /^\/dev\/clock\/?$/, allow: 'GET, POST' }] : METHODS
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     // At an address that is none, nothing else that may be wrong with the request matters.
-    const known = request.is404 ? nothingHere(request) : toApiError(error)
+    const known = request.is404 ? nothingHere(request, methods) : toApiError(error)
     if (known === undefined) {
       engine.log.error(
         { requestId: request.id, route: request.routeOptions.url, err: describeError(error) },
@@ -43,13 +44,13 @@ export function registerErrors(app: FastifyInstance, engine: Engine): void {
     )
   })
   app.setNotFoundHandler((request, reply) => {
-    sendError(reply, nothingHere(request))
+    sendError(reply, nothingHere(request, methods))
   })
 }
 
-function nothingHere(request: FastifyRequest): ApiError {
+function nothingHere(request: FastifyRequest, methods: typeof METHODS): ApiError {
   const path = request.url.split('?', 1)[0] ?? ''
-  const known = METHODS.find((one) => one.path.test(path))
+  const known = methods.find((one) => one.path.test(path))
   return known === undefined
     ? new ApiError('not_found', 'There is nothing at this address.')
     : new ApiError('method_not_allowed', `This address takes ${known.allow}.`, { headers: { allow: known.allow } })

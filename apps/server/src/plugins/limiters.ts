@@ -11,6 +11,8 @@ export interface Limiters {
    * of the nearer limit. Throws ApiError('rate_limited') over either.
    */
   countRequest(key: AuthenticatedKey, reply: FastifyReply): Promise<void>
+  /** After `countRequest`: the error of a request over the limit of its key, with its headers. */
+  refuseRequest(reply: FastifyReply): ApiError
   readonly authFailures: AddressLimiter
   readonly notFound: AddressLimiter
 }
@@ -53,9 +55,14 @@ export function createLimiters(config: Config): Limiters {
       reply.header('ratelimit-reset', nearer.resetSeconds)
       for (const { scope, limit, remaining, resetSeconds } of [ofKey, ofAccount]) {
         if (remaining < 0) {
-          throw tooMany(scope, `This ${NAMES[scope]} may send ${limit} requests a minute.`, limit, resetSeconds)
+          throw tooManyRequests(scope, limit, resetSeconds)
         }
       }
+    },
+    refuseRequest(reply) {
+      const limit = Number(reply.getHeader('ratelimit-limit'))
+      reply.header('ratelimit-remaining', 0)
+      return tooManyRequests('key', limit, Number(reply.getHeader('ratelimit-reset')))
     },
     authFailures: addressLimiter(config.AUTH_FAILURES_PER_MINUTE, 'failed authentications'),
     notFound: addressLimiter(config.NOT_FOUND_PER_MINUTE, 'requests for unknown images'),
@@ -104,6 +111,10 @@ function addressLimiter(limit: number, what: string): AddressLimiter {
       }
     },
   }
+}
+
+function tooManyRequests(scope: 'key' | 'account', limit: number, seconds: number): ApiError {
+  return tooMany(scope, `This ${NAMES[scope]} may send ${limit} requests a minute.`, limit, seconds)
 }
 
 function tooMany(scope: keyof typeof NAMES, message: string, limit: number, seconds: number): ApiError {

@@ -1,18 +1,16 @@
-import { parseGenerationRequest } from '@wombat/contract'
-import { assertNotRefusedTooOften, type Engine, type RequestAnswer, requestImages } from '@wombat/engine'
+import { formatSimulation, SIMULATE_HEADER } from '@wombat/contract'
+import { type Engine, type RequestAnswer, requestImages } from '@wombat/engine'
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { authenticate } from '../plugins/auth.ts'
-import { parseJson } from '../plugins/bodies.ts'
 import type { Limiters } from '../plugins/limiters.ts'
+import { admit, mayWish, readOrder, readWish } from '../plugins/simulation.ts'
 
 /** POST /api/image-generation/: the checks in the order of the contract, then the flow. */
 export function registerImageGeneration(app: FastifyInstance, parts: { engine: Engine; limiters: Limiters }): void {
-  const { engine, limiters } = parts
+  const { engine } = parts
   app.post('/api/image-generation/', async (request, reply) => {
-    const key = await authenticate(request, parts)
-    await limiters.countRequest(key, reply)
-    await assertNotRefusedTooOften(engine, key)
-    const order = parseGenerationRequest(parseJson(request.body), { aliases: engine.aliases })
+    const wish = readWish(request, engine)
+    const key = await admit(request, reply, { ...parts, wish })
+    const order = readOrder(request, engine, wish)
     const idempotencyKey = request.headers['idempotency-key']
     const answer = await requestImages(
       engine,
@@ -30,16 +28,18 @@ export function registerImageGeneration(app: FastifyInstance, parts: { engine: E
         images: answer.images.length,
         credits: answer.creditsCharged,
         ...(answer.isReplayed ? { replayed: true } : {}),
+        ...(order.simulation === undefined ? {} : { simulate: formatSimulation(order.simulation) }),
       },
       'images requested',
     )
     return JSON.stringify(answer.images)
   })
+  const allowHeaders = ['Authorization, Content-Type, Idempotency-Key', ...(mayWish(engine) ? [SIMULATE_HEADER] : [])]
   app.options('/api/image-generation/', async (_request, reply) => {
     reply.status(204).headers({
       'access-control-allow-origin': '*',
       'access-control-allow-methods': 'POST, OPTIONS',
-      'access-control-allow-headers': 'Authorization, Content-Type, Idempotency-Key',
+      'access-control-allow-headers': allowHeaders.join(', '),
       'access-control-max-age': '86400',
     })
   })
