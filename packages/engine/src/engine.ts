@@ -13,6 +13,7 @@ import { type Leases, openLeases } from './leases.ts'
 import { describeError, type Logger } from './logger.ts'
 import { openModels, type ServedModels } from './models.ts'
 import { ownIdentity } from './process-identity.ts'
+import { openReferenceArchive, type ReferenceArchive } from './reference-archive.ts'
 import { openReferences, type References } from './references.ts'
 import { createTiming, type Timing } from './timing.ts'
 import { openWaiters, type Waiters } from './waiters.ts'
@@ -31,6 +32,7 @@ export interface Engine extends AsyncDisposable {
   readonly enhancer: PromptEnhancer
   readonly localEnhancer: PromptEnhancer
   readonly references: References
+  readonly archive: ReferenceArchive
   readonly acceptor: RequestAcceptor
   readonly announcer: Announcer
   readonly keys: KeyCache
@@ -90,6 +92,7 @@ export async function openEngine(
   ])
   const store = new FsStore(`${options.dataDir}/blobs`)
   const models = openModels(config)
+  const archive = openReferenceArchive(db, store)
   const localEnhancer = createLocalEnhancer()
   let isStopping = false
   // The cache listens before the waiters do: who is woken must not find what was cached before.
@@ -106,7 +109,8 @@ export async function openEngine(
     models,
     localEnhancer,
     enhancer: createEnhancer(config, localEnhancer, log),
-    references: openReferences(config.REFERENCE_ALLOW_HOSTS),
+    archive,
+    references: openReferences(config.REFERENCE_ALLOW_HOSTS, archive),
     acceptor: openAcceptor(db),
     announcer: openAnnouncer(queue, log),
     keys: await openKeyCache(db, listener),

@@ -3,6 +3,7 @@ import { type ClaimedImage, countAttempts, requeueImage } from '@wombat/images'
 import { failImage } from '@wombat/ledger'
 import { StillDownError } from './breaker.ts'
 import type { Engine } from './engine.ts'
+import { releaseReferences } from './keep-references.ts'
 import { unknownLimit } from './limits.ts'
 import { describeError } from './logger.ts'
 
@@ -55,6 +56,7 @@ export async function settleFailure(
     return
   }
   if (await failImage(engine.db, { imageId, fence, code: decision.code, message: messageFor(decision.code, error) })) {
+    await releaseReferences(engine, image)
     // A mistake is ours: the adapter's or the configuration's.
     const level = failure === 'mistake' ? 'error' : 'warn'
     engine.log[level](

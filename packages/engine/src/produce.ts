@@ -11,12 +11,15 @@ import {
 import { attemptImage, type Turn } from './attempt.ts'
 import type { Engine } from './engine.ts'
 import { settleFailure } from './give-up.ts'
+import { releaseReferences } from './keep-references.ts'
 import { unknownLimit } from './limits.ts'
 import { persist } from './persist.ts'
 import { finalPrompt } from './prompt.ts'
 
 /** An object that lost the race for its row is read by nobody, but its writer may still be at it. */
 const LOSER_REMOVED_AFTER_SECONDS = 60
+/** An image that is claimed later than this after its order may have met a closed route before. */
+const WAITED_MS = 500
 
 /**
  * Makes the image of a model that is due next, or the one that is named: claim, prompt, references, provider, encode,
@@ -48,6 +51,7 @@ export async function produceNext(
   try {
     const made = await makeImage(engine, image, making)
     if (made !== undefined) {
+      await releaseReferences(engine, image)
       const ms = performance.now() - startedMs
       engine.timing.record(image.model, ms / 1000)
       engine.log.info(
@@ -98,7 +102,8 @@ async function makeImage(
     making.tried.add(turn.route.name)
     try {
       const isFetched = turn.route.provider.takesReferenceUrls !== true
-      const references = isFetched ? await engine.references.load(image, signal) : []
+      const hasWaited = image.fence > 1 || image.ageMs > WAITED_MS
+      const references = isFetched ? await engine.references.load({ ...image, hasWaited }, signal) : []
       encoded = await attemptImage(engine, image, turn, { prompt, references, signal })
       break
     } catch (error) {

@@ -1,11 +1,17 @@
 import { fetchReferences, ProviderError, type Reference } from '@wombat/generation'
 import { type ClaimedImage, decodeWhole, ImageDecodeError } from '@wombat/images'
 import { LRUCache } from 'lru-cache'
+import type { ReferenceArchive } from './reference-archive.ts'
 
 /** Reference pictures, downloaded and decoded once for the images of a request that this process makes. */
 export interface References {
   /** Throws ProviderError. A refusal is the same for all images of a request. */
-  load(image: Pick<ClaimedImage, 'requestId' | 'referenceImages'>, signal: AbortSignal): Promise<readonly Reference[]>
+  load(image: ReferenceOwner, signal: AbortSignal): Promise<readonly Reference[]>
+}
+
+export type ReferenceOwner = Pick<ClaimedImage, 'requestId' | 'referenceImages'> & {
+  /** The request has waited, so they may have been kept for it. */
+  readonly hasWaited?: boolean
 }
 
 type Outcome = { readonly pictures: readonly Reference[] } | { readonly refusal: ProviderError }
@@ -24,7 +30,7 @@ const KEPT_BYTES = 64 * 1024 * 1024
 const OVERHEAD_BYTES = 1024
 
 /** `allowHosts` names the `host:port` that pictures may come from although the address is not public. */
-export function openReferences(allowHosts: readonly string[]): References {
+export function openReferences(allowHosts: readonly string[], archive?: Pick<ReferenceArchive, 'read'>): References {
   const kept = new LRUCache<string, Outcome>({
     maxSize: KEPT_BYTES,
     ttl: KEPT_MS,
@@ -33,9 +39,18 @@ export function openReferences(allowHosts: readonly string[]): References {
   })
   const underWay = new Map<string, Download>()
 
-  function start(requestId: string, urls: readonly string[]): Download {
+  async function find(
+    { requestId, referenceImages, hasWaited }: ReferenceOwner,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const pictures = hasWaited === true ? await archive?.read(requestId, referenceImages.length) : undefined
+    return pictures === undefined ? await fetchAndDecode(referenceImages, { allowHosts, signal }) : { pictures }
+  }
+
+  function start(owner: ReferenceOwner): Download {
+    const { requestId } = owner
     const calledOff = new AbortController()
-    const outcome = fetchAndDecode(urls, { allowHosts, signal: calledOff.signal }).then((found) => {
+    const outcome = find(owner, calledOff.signal).then((found) => {
       kept.set(requestId, found)
       return found
     })
@@ -44,8 +59,9 @@ export function openReferences(allowHosts: readonly string[]): References {
     return download
   }
 
-  async function join(requestId: string, urls: readonly string[], signal: AbortSignal): Promise<Outcome> {
-    const download = underWay.get(requestId) ?? start(requestId, urls)
+  async function join(owner: ReferenceOwner, signal: AbortSignal): Promise<Outcome> {
+    const { requestId } = owner
+    const download = underWay.get(requestId) ?? start(owner)
     download.waiting += 1
     try {
       return await unlessAborted(download.outcome, signal)
@@ -59,11 +75,11 @@ export function openReferences(allowHosts: readonly string[]): References {
   }
 
   return {
-    async load({ requestId, referenceImages }, signal) {
-      if (referenceImages.length === 0) {
+    async load(owner, signal) {
+      if (owner.referenceImages.length === 0) {
         return []
       }
-      const outcome = kept.get(requestId) ?? (await join(requestId, referenceImages, signal))
+      const outcome = kept.get(owner.requestId) ?? (await join(owner, signal))
       if ('refusal' in outcome) {
         throw outcome.refusal
       }

@@ -1,5 +1,6 @@
 import type { LaneWorker } from '@wombat/queue'
 import type { Engine } from './engine.ts'
+import { keepReferences } from './keep-references.ts'
 import { describeError } from './logger.ts'
 import { produceNext } from './produce.ts'
 
@@ -18,10 +19,13 @@ export async function startWorker(engine: Engine): Promise<{ stop(options: { gra
           MOST_HANDLERS,
           routes.reduce((sum, route) => sum + route.concurrency, 0),
         ),
-        handler: async (_imageId, signal) => {
+        handler: async (imageId, signal) => {
           try {
             while (!engine.isStopping && !signal.aborted && (await produceNext(engine, { model }, signal))) {
               // Until nothing is due, or no route is free.
+            }
+            if (!engine.isStopping && !signal.aborted) {
+              await keepReferences(engine, imageId, signal)
             }
           } catch (error) {
             // An image that was claimed keeps its state; the sweep finds it when its lease has run out.

@@ -11,6 +11,7 @@ export { createKoalaProvider, type KoalaOptions } from './koala.ts'
 export { createLeonardoProvider, LEONARDO_IMAGE_MODEL, type LeonardoOptions } from './leonardo.ts'
 export { createOpenAiProvider, OPENAI_IMAGE_MODEL, type OpenAiOptions } from './openai.ts'
 export { createOpenAiEnhancer, OPENAI_ENHANCER_MODEL, type OpenAiEnhancerOptions } from './openai-enhancer.ts'
+export { type PictureType, pictureType } from './picture-type.ts'
 export {
   type FailureClass,
   type ImageProvider,

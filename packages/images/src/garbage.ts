@@ -30,3 +30,46 @@ const FORGET: Statement = { name: 'forget-garbage', text: 'DELETE FROM garbage_o
 export async function forgetGarbage(db: Database, objectKey: string): Promise<void> {
   await db.run(FORGET, [objectKey])
 }
+
+const RELEASE: Statement = {
+  name: 'release-objects',
+  text: `UPDATE garbage_objects SET delete_after = now()
+         WHERE object_key = ANY ($2) AND delete_after > now() AND NOT EXISTS (
+           SELECT FROM images WHERE request_id = $1 AND status IN ('queued', 'generating'))`,
+}
+
+/** Has objects that were kept for a request removed now, unless one of its images is still to be made. */
+export async function releaseObjects(db: Database, requestId: string, keys: readonly string[]): Promise<void> {
+  await db.run(RELEASE, [requestId, keys])
+}
+
+const FIND_WAITING: Statement = {
+  name: 'find-waiting-references',
+  text: `SELECT r.id AS "requestId", r.reference_images AS "referenceImages", i.model,
+                (SELECT count(*) FROM garbage_objects g WHERE starts_with(g.object_key, $2))::int AS "objectsKept",
+                extract(epoch FROM i.deadline_at - now())::float8 AS "remainingSeconds",
+                EXISTS (SELECT FROM garbage_objects g WHERE g.object_key = $2 || r.id || '/0') AS "isKept"
+         FROM images i JOIN requests r ON r.id = i.request_id
+         WHERE i.id = $1 AND i.status = 'queued' AND cardinality(r.reference_images) > 0`,
+}
+
+export interface WaitingReferences {
+  readonly requestId: string
+  readonly referenceImages: readonly string[]
+  readonly model: string
+  /** Under the prefix, for all requests. */
+  readonly objectsKept: number
+  readonly remainingSeconds: number
+  /** They were kept before. */
+  readonly isKept: boolean
+}
+
+/** The references of an image that waits; undefined when it has none or does not wait. `prefix` is that of kept objects. */
+export async function findWaitingReferences(
+  db: Database,
+  imageId: string,
+  prefix: string,
+): Promise<WaitingReferences | undefined> {
+  const [row] = await db.run<WaitingReferences>(FIND_WAITING, [imageId, prefix])
+  return row
+}

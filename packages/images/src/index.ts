@@ -15,7 +15,14 @@ export {
   ImageDecodeError,
   type StoredContentType,
 } from './encode.ts'
-export { addGarbage, dueGarbage, forgetGarbage } from './garbage.ts'
+export {
+  addGarbage,
+  dueGarbage,
+  findWaitingReferences,
+  forgetGarbage,
+  releaseObjects,
+  type WaitingReferences,
+} from './garbage.ts'
 export {
   type DueImage,
   findDue,
