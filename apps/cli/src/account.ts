@@ -1,15 +1,16 @@
 import type { Account, AccountSummary } from '@wombat/engine'
 import { type Command, Option } from 'commander'
 import { id, integer, label, noSuchAccount, takeAccount } from './arguments.ts'
-import { addCommand, addGroup } from './command.ts'
+import { addGroup } from './command.ts'
 import { takeConsent } from './confirm.ts'
 import { eraseAll } from './erase.ts'
+import { CliError } from './errors.ts'
 import { count, credits, sheet, table, time } from './format.ts'
 import { activeKeys, toKeyJson } from './key.ts'
-import { type Desk, onDatabase } from './on-database.ts'
+import { addOperatorCommand, type OperatorDesk, operate, type ServerOptions } from './operate.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
-interface CreateOptions {
+interface CreateOptions extends ServerOptions {
   readonly name: string
   readonly plan: 'basic' | 'professional'
   readonly credits: number
@@ -19,57 +20,67 @@ interface CreateOptions {
 export function addAccountCommands(program: Command, terminal: Terminal): void {
   const group = addGroup(program, 'account', 'who may use this server, on which plan')
 
-  addCommand(group, 'create', 'open an account with credits and a first key, which is shown this once')
+  addOperatorCommand(group, 'create', 'open an account with credits and a first key, which is shown this once')
     .requiredOption('--name <name>', 'what people call it', label(100))
     .addOption(new Option('--plan <plan>', 'what it may use').choices(['basic', 'professional']).default('basic'))
     .option('--credits <credits>', 'what it starts with', integer(0, 1_000_000_000), 0)
     .option('--rate-limit <number>', 'requests a minute for each of its keys', integer(1, 1_000_000))
-    .action((options: CreateOptions) => onDatabase(terminal, 'account create', (desk) => create(desk, options)))
+    .action((options: CreateOptions) => operate(terminal, 'account create', options, (desk) => create(desk, options)))
 
-  addCommand(group, 'list', 'the newest accounts')
+  addOperatorCommand(group, 'list', 'the newest accounts')
     .option('--limit <number>', 'how many at most', integer(1, 10_000), 100)
-    .action((options: { limit: number }) => onDatabase(terminal, 'account list', (desk) => list(desk, options.limit)))
+    .action((options: ServerOptions & { limit: number }) =>
+      operate(terminal, 'account list', options, (desk) => list(desk, options.limit)),
+    )
 
-  addCommand(group, 'show [account]', 'one account and its keys')
+  addOperatorCommand(group, 'show [account]', 'one account and its keys')
     .option('--account <id>', 'its id', id)
-    .action((placed: string | undefined, options: { account?: string }) => {
+    .action((placed: string | undefined, options: ServerOptions & { account?: string }) => {
       const accountId = takeAccount(placed, options)
-      return onDatabase(terminal, 'account show', (desk) => show(desk, accountId))
+      return operate(terminal, 'account show', options, (desk) => show(desk, accountId))
     })
 
-  addCommand(group, 'disable [account]', 'refuse its keys from now on; its images stay')
+  addOperatorCommand(group, 'disable [account]', 'refuse its keys from now on; its images stay')
     .option('--account <id>', 'its id', id)
-    .action((placed: string | undefined, options: { account?: string }) => {
+    .action((placed: string | undefined, options: ServerOptions & { account?: string }) => {
       const accountId = takeAccount(placed, options)
-      return onDatabase(terminal, 'account disable', (desk) => setDisabled(desk, accountId, true))
+      return operate(terminal, 'account disable', options, (desk) => setDisabled(desk, accountId, true))
     })
 
-  addCommand(group, 'enable [account]', 'accept its keys again')
+  addOperatorCommand(group, 'enable [account]', 'accept its keys again')
     .option('--account <id>', 'its id', id)
-    .action((placed: string | undefined, options: { account?: string }) => {
+    .action((placed: string | undefined, options: ServerOptions & { account?: string }) => {
       const accountId = takeAccount(placed, options)
-      return onDatabase(terminal, 'account enable', (desk) => setDisabled(desk, accountId, false))
+      return operate(terminal, 'account enable', options, (desk) => setDisabled(desk, accountId, false))
     })
 
-  addCommand(group, 'erase [account]', 'delete all its images and prompts for good; the ledger and the account stay')
+  addOperatorCommand(
+    group,
+    'erase [account]',
+    'delete all its images and prompts for good; the ledger and the account stay',
+  )
     .option('--account <id>', 'its id', id)
     .option('--disable', 'disable the account first, so that nothing is ordered meanwhile')
     .option('--yes', 'do not ask')
-    .action((placed: string | undefined, options: { account?: string; disable?: true; yes?: true }) => {
+    .action((placed: string | undefined, options: ServerOptions & { account?: string; disable?: true; yes?: true }) => {
       const accountId = takeAccount(placed, options)
       const erasing = { accountId, isToBeDisabled: options.disable === true, consent: takeConsent(terminal, options) }
-      return onDatabase(terminal, 'account erase', (desk) => eraseAll(desk, terminal, erasing))
+      return operate(terminal, 'account erase', options, (desk) => eraseAll(desk, terminal, erasing))
     })
 }
 
-async function create({ db, engine }: Desk, options: CreateOptions): Promise<Outcome> {
+async function create({ operations }: OperatorDesk, options: CreateOptions): Promise<Outcome> {
   const { name, plan, credits: opening, rateLimit } = options
-  const { account, apiKey } = await engine.openAccount(db, {
+  const made = await operations.openAccount({
     name,
     plan,
     credits: opening,
     rateLimitPerMinute: rateLimit,
   })
+  if (made === 'unknown plan') {
+    throw new CliError('usage', `there is no plan ${plan}`)
+  }
+  const { account, apiKey } = made
   return {
     json: { accountId: account.id, apiKey, plan: account.plan, balance: account.balance },
     text: sheet([
@@ -82,8 +93,8 @@ async function create({ db, engine }: Desk, options: CreateOptions): Promise<Out
   }
 }
 
-async function list({ db, engine }: Desk, limit: number): Promise<Outcome> {
-  const accounts = await engine.listAccounts(db, limit)
+async function list({ operations }: OperatorDesk, limit: number): Promise<Outcome> {
+  const { items: accounts } = await operations.listAccounts({ limit })
   const rows = accounts.map((account) => [
     account.id,
     account.name,
@@ -102,8 +113,8 @@ async function list({ db, engine }: Desk, limit: number): Promise<Outcome> {
   }
 }
 
-async function show({ db, engine }: Desk, accountId: string): Promise<Outcome> {
-  const found = await engine.showAccount(db, accountId)
+async function show({ operations }: OperatorDesk, accountId: string): Promise<Outcome> {
+  const found = await operations.showAccount(accountId)
   if (found === undefined) {
     throw noSuchAccount(accountId)
   }
@@ -114,8 +125,8 @@ async function show({ db, engine }: Desk, accountId: string): Promise<Outcome> {
   }
 }
 
-async function setDisabled({ db, engine }: Desk, accountId: string, isDisabled: boolean): Promise<Outcome> {
-  if (!(await engine.setAccountDisabled(db, accountId, isDisabled))) {
+async function setDisabled({ operations }: OperatorDesk, accountId: string, isDisabled: boolean): Promise<Outcome> {
+  if (!(await operations.setAccountDisabled(accountId, isDisabled))) {
     throw noSuchAccount(accountId)
   }
   return {

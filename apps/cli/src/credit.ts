@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
 import { id, integer, label, noSuchAccount, required, takeAccount } from './arguments.ts'
-import { addCommand, addGroup } from './command.ts'
+import { addGroup } from './command.ts'
 import { CliError } from './errors.ts'
 import { count, credits as inWords } from './format.ts'
-import { type Desk, onDatabase } from './on-database.ts'
+import { addOperatorCommand, type OperatorDesk, operate, type ServerOptions } from './operate.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
 const MOST = 1_000_000_000
 
-interface Options {
+interface Options extends ServerOptions {
   readonly account?: string
   readonly credits?: number
   readonly ref?: string
@@ -26,7 +26,7 @@ interface Booking {
 export function addCreditCommands(program: Command, terminal: Terminal): void {
   const group = addGroup(program, 'credit', 'what an account may spend')
   const add = (verb: 'grant' | 'adjust', summary: string, takes: (text: string) => number) =>
-    addCommand(group, `${verb} [account]`, summary)
+    addOperatorCommand(group, `${verb} [account]`, summary)
       .argument('[credits]', 'how many', takes)
       .option('--account <id>', 'whose credits', id)
       .option('--credits <credits>', 'how many', takes)
@@ -37,7 +37,9 @@ export function addCreditCommands(program: Command, terminal: Terminal): void {
         const accountId = takeAccount(placed, options)
         const credits = required('credits', placedCredits, options.credits)
         const kind = verb === 'grant' ? 'grant' : 'adjustment'
-        return onDatabase(terminal, `credit ${verb}`, (desk) => book(desk, { accountId, kind, credits, ref, note }))
+        return operate(terminal, `credit ${verb}`, options, (desk) =>
+          book(desk, { accountId, kind, credits, ref, note }),
+        )
       })
 
   add('grant', 'give credits', integer(1, MOST))
@@ -48,9 +50,9 @@ function nonZero(text: string): number {
   return integer(text.startsWith('-') ? -MOST : 1, text.startsWith('-') ? -1 : MOST)(text)
 }
 
-async function book({ db, engine }: Desk, booking: Booking): Promise<Outcome> {
+async function book({ operations }: OperatorDesk, booking: Booking): Promise<Outcome> {
   const { accountId, credits, ref } = booking
-  const outcome = await engine.bookCredits(db, booking)
+  const outcome = await operations.bookCredits(booking)
   switch (outcome.status) {
     case 'unknown account':
       throw noSuchAccount(accountId)

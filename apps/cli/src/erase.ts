@@ -2,20 +2,20 @@ import type { ErasedAccount, ErasedImage } from '@wombat/engine'
 import { noSuchAccount } from './arguments.ts'
 import type { Consent } from './confirm.ts'
 import { count, plural } from './format.ts'
-import type { Desk } from './on-database.ts'
+import type { OperatorDesk } from './operate.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
 /** Undefined when there is no such image. */
 export async function eraseOne(
-  { db, engine, stop }: Desk,
+  { operations, stop }: OperatorDesk,
   imageId: string,
   consent: Consent,
 ): Promise<Outcome | undefined> {
-  if ((await engine.showImage(db, imageId)) === undefined) {
+  if ((await operations.showImage(imageId)) === undefined) {
     return undefined
   }
   await consent.ask(`Erase the image ${imageId} for good?`, stop)
-  const erased = await engine.eraseImage(db, imageId)
+  const erased = await operations.eraseImage(imageId)
   return erased && { json: { imageId, ...toImageJson(erased) }, text: inWords(imageId, erased) }
 }
 
@@ -41,16 +41,16 @@ export interface EraseAccountOptions {
   readonly consent: Consent
 }
 
-export async function eraseAll(desk: Desk, terminal: Terminal, options: EraseAccountOptions): Promise<Outcome> {
-  const { db, engine, stop } = desk
+export async function eraseAll(desk: OperatorDesk, terminal: Terminal, options: EraseAccountOptions): Promise<Outcome> {
+  const { operations, stop } = desk
   const { accountId, isToBeDisabled, consent } = options
-  const found = await engine.showAccount(db, accountId)
+  const found = await operations.showAccount(accountId)
   if (found === undefined) {
     throw noSuchAccount(accountId)
   }
   const { name } = found.account
   await consent.ask(`Erase all images of the account ${accountId} (${name}), with their prompts, for good?`, stop)
-  const erased = await engine.eraseAccount(db, accountId, {
+  const erased = await operations.eraseAccount(accountId, {
     isToBeDisabled,
     stop,
     onBatch: (images) => terminal.note(`${count(images)} so far`),

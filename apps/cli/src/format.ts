@@ -64,9 +64,3 @@ export function bytes(value: number): string {
   const scaled = value / 1000 ** power
   return `${scaled < 10 && power > 0 ? scaled.toFixed(1) : Math.round(scaled)} ${units[power]}`
 }
-
-/** US dollars to the millionth, without rounding. */
-export function usd(microUsd: number): string {
-  const digits = String(Math.abs(microUsd)).padStart(7, '0')
-  return `${microUsd < 0 ? '-' : ''}${digits.slice(0, -6)}.${digits.slice(-6)}`
-}

@@ -1,15 +1,15 @@
 import type { AttemptLine, ImageReport } from '@wombat/engine'
 import { type Command, Option } from 'commander'
 import { id, integer, required } from './arguments.ts'
-import { addCommand, addGroup } from './command.ts'
+import { addGroup } from './command.ts'
 import { type Consent, takeConsent } from './confirm.ts'
 import { eraseOne } from './erase.ts'
 import { CliError } from './errors.ts'
 import { bytes, count, sheet, shorten, table, time } from './format.ts'
-import { type Desk, onDatabase } from './on-database.ts'
+import { addOperatorCommand, type OperatorDesk, operate, type ServerOptions } from './operate.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
-interface ListOptions {
+interface ListOptions extends ServerOptions {
   readonly account?: string
   readonly status?: string
   readonly limit: number
@@ -18,7 +18,7 @@ interface ListOptions {
 export function addImageCommands(program: Command, terminal: Terminal): void {
   const group = addGroup(program, 'image', 'what was asked for, and what became of it')
 
-  addCommand(group, 'list', 'the newest images')
+  addOperatorCommand(group, 'list', 'the newest images')
     .option('--account <id>', 'of this account only', id)
     .addOption(
       new Option('--status <status>', 'in this state only').choices([
@@ -30,29 +30,29 @@ export function addImageCommands(program: Command, terminal: Terminal): void {
       ]),
     )
     .option('--limit <number>', 'how many at most', integer(1, 10_000), 20)
-    .action((options: ListOptions) => onDatabase(terminal, 'image list', (desk) => list(desk, options)))
+    .action((options: ListOptions) => operate(terminal, 'image list', options, (desk) => list(desk, options)))
 
-  addCommand(group, 'show [image]', 'one image with every call of a provider')
+  addOperatorCommand(group, 'show [image]', 'one image with every call of a provider')
     .option('--image <id>', 'its id, file name or URL')
-    .action(async (placed: string | undefined, options: { image?: string }) => {
+    .action(async (placed: string | undefined, options: ServerOptions & { image?: string }) => {
       const imageId = await takeImage(placed, options)
-      await onDatabase(terminal, 'image show', (desk) => show(desk, imageId))
+      await operate(terminal, 'image show', options, (desk) => show(desk, imageId))
     })
 
-  addCommand(group, 'retry [image]', 'try a waiting image now instead of later')
+  addOperatorCommand(group, 'retry [image]', 'try a waiting image now instead of later')
     .option('--image <id>', 'its id, file name or URL')
-    .action(async (placed: string | undefined, options: { image?: string }) => {
+    .action(async (placed: string | undefined, options: ServerOptions & { image?: string }) => {
       const imageId = await takeImage(placed, options)
-      await onDatabase(terminal, 'image retry', (desk) => retry(desk, imageId))
+      await operate(terminal, 'image retry', options, (desk) => retry(desk, imageId))
     })
 
-  addCommand(group, 'erase [image]', 'delete an image for good; one that is still to be made is refunded')
+  addOperatorCommand(group, 'erase [image]', 'delete an image for good; one that is still to be made is refunded')
     .option('--image <id>', 'its id, file name or URL')
     .option('--yes', 'do not ask')
-    .action(async (placed: string | undefined, options: { image?: string; yes?: true }) => {
+    .action(async (placed: string | undefined, options: ServerOptions & { image?: string; yes?: true }) => {
       const imageId = await takeImage(placed, options)
       const consent = takeConsent(terminal, options)
-      await onDatabase(terminal, 'image erase', (desk) => erase(desk, imageId, consent))
+      await operate(terminal, 'image erase', options, (desk) => erase(desk, imageId, consent))
     })
 }
 
@@ -73,8 +73,8 @@ function noSuchImage(imageId: string): CliError {
   return new CliError('not_found', `there is no image ${imageId}: \`wombat image list\` shows the newest`)
 }
 
-async function list({ db, engine }: Desk, { account, status, limit }: ListOptions): Promise<Outcome> {
-  const images = await engine.listImages(db, {
+async function list({ operations }: OperatorDesk, { account, status, limit }: ListOptions): Promise<Outcome> {
+  const { items: images } = await operations.listImages({
     limit,
     ...(account === undefined ? {} : { accountId: account }),
     ...(status === undefined ? {} : { status }),
@@ -97,8 +97,8 @@ async function list({ db, engine }: Desk, { account, status, limit }: ListOption
   }
 }
 
-async function show({ db, engine }: Desk, imageId: string): Promise<Outcome> {
-  const image = await engine.showImage(db, imageId)
+async function show({ operations }: OperatorDesk, imageId: string): Promise<Outcome> {
+  const image = await operations.showImage(imageId)
   if (image === undefined) {
     throw noSuchImage(imageId)
   }
@@ -147,7 +147,7 @@ function attemptTable(attempts: readonly AttemptLine[]): string {
   return table(['ATTEMPT', 'ROUTE', 'PROVIDER', 'OUTCOME', 'TOOK', 'LATENCY', 'COST', 'REASON'], rows, [4, 5, 6])
 }
 
-async function erase(desk: Desk, imageId: string, consent: Consent): Promise<Outcome> {
+async function erase(desk: OperatorDesk, imageId: string, consent: Consent): Promise<Outcome> {
   const outcome = await eraseOne(desk, imageId, consent)
   if (outcome === undefined) {
     throw noSuchImage(imageId)
@@ -155,8 +155,8 @@ async function erase(desk: Desk, imageId: string, consent: Consent): Promise<Out
   return outcome
 }
 
-async function retry({ db, engine }: Desk, imageId: string): Promise<Outcome> {
-  const outcome = await engine.retryImage(db, imageId)
+async function retry({ operations }: OperatorDesk, imageId: string): Promise<Outcome> {
+  const outcome = await operations.retryImage(imageId)
   switch (outcome) {
     case 'queued now':
       return {

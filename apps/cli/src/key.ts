@@ -1,13 +1,13 @@
 import type { ApiKeySummary } from '@wombat/engine'
 import type { Command } from 'commander'
 import { checkId, futureTime, id, integer, label, noSuchAccount, required, takeAccount } from './arguments.ts'
-import { addCommand, addGroup } from './command.ts'
+import { addGroup } from './command.ts'
 import { CliError } from './errors.ts'
 import { sheet, table, time } from './format.ts'
-import { type Desk, onDatabase } from './on-database.ts'
+import { addOperatorCommand, type OperatorDesk, operate, type ServerOptions } from './operate.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
-interface CreateOptions {
+interface CreateOptions extends ServerOptions {
   readonly account?: string
   readonly name: string
   readonly expires?: Date
@@ -17,35 +17,40 @@ interface CreateOptions {
 export function addKeyCommands(program: Command, terminal: Terminal): void {
   const group = addGroup(program, 'key', 'the API keys of an account')
 
-  addCommand(group, 'create [account]', 'make a key, which is shown this once')
+  addOperatorCommand(group, 'create [account]', 'make a key, which is shown this once')
     .option('--account <id>', 'whose key it is', id)
     .option('--name <name>', 'what it is for', label(100), '')
     .option('--expires <when>', 'when it stops working: 30d, 12h, 90m or a date', futureTime)
     .option('--rate-limit <number>', 'requests a minute', integer(1, 1_000_000))
     .action((placed: string | undefined, options: CreateOptions) => {
       const accountId = takeAccount(placed, options)
-      return onDatabase(terminal, 'key create', (desk) => create(desk, accountId, options))
+      return operate(terminal, 'key create', options, (desk) => create(desk, accountId, options))
     })
 
-  addCommand(group, 'list [account]', 'its keys, by their last four characters')
+  addOperatorCommand(group, 'list [account]', 'its keys, by their last four characters')
     .option('--account <id>', 'whose keys', id)
     .option('--all', 'also those that are revoked or have expired')
-    .action((placed: string | undefined, options: { account?: string; all?: true }) => {
+    .action((placed: string | undefined, options: ServerOptions & { account?: string; all?: true }) => {
       const accountId = takeAccount(placed, options)
-      return onDatabase(terminal, 'key list', (desk) => list(desk, accountId, options.all === true))
+      return operate(terminal, 'key list', options, (desk) => list(desk, accountId, options.all === true))
     })
 
-  addCommand(group, 'revoke [key]', 'refuse it from now on, for ever')
+  addOperatorCommand(group, 'revoke [key]', 'refuse it from now on, for ever')
     .option('--key <id>', 'the id of the key, from `wombat key list`', id)
-    .action((placed: string | undefined, options: { key?: string }) => {
+    .action((placed: string | undefined, options: ServerOptions & { key?: string }) => {
       const keyId = required('key', placed === undefined ? undefined : checkId('key', placed), options.key)
-      return onDatabase(terminal, 'key revoke', (desk) => revoke(desk, keyId))
+      return operate(terminal, 'key revoke', options, (desk) => revoke(desk, keyId))
     })
 }
 
-async function create({ db, engine }: Desk, accountId: string, options: CreateOptions): Promise<Outcome> {
+async function create({ operations }: OperatorDesk, accountId: string, options: CreateOptions): Promise<Outcome> {
   const { name, expires, rateLimit } = options
-  const made = await engine.issueKey(db, { accountId, name, expiresAt: expires, rateLimitPerMinute: rateLimit })
+  const made = await operations.issueKey({
+    accountId,
+    name,
+    ...(expires === undefined ? {} : { expiresAt: expires }),
+    ...(rateLimit === undefined ? {} : { rateLimitPerMinute: rateLimit }),
+  })
   if (made === undefined) {
     throw noSuchAccount(accountId)
   }
@@ -60,8 +65,8 @@ async function create({ db, engine }: Desk, accountId: string, options: CreateOp
   }
 }
 
-async function list({ db, engine }: Desk, accountId: string, isAll: boolean): Promise<Outcome> {
-  const found = await engine.showAccount(db, accountId)
+async function list({ operations }: OperatorDesk, accountId: string, isAll: boolean): Promise<Outcome> {
+  const found = await operations.showAccount(accountId)
   if (found === undefined) {
     throw noSuchAccount(accountId)
   }
@@ -71,8 +76,8 @@ async function list({ db, engine }: Desk, accountId: string, isAll: boolean): Pr
   }
 }
 
-async function revoke({ db, engine }: Desk, keyId: string): Promise<Outcome> {
-  if (!(await engine.withdrawKey(db, keyId))) {
+async function revoke({ operations }: OperatorDesk, keyId: string): Promise<Outcome> {
+  if (!(await operations.withdrawKey(keyId))) {
     throw new CliError('not_found', `there is no key ${keyId}: \`wombat key list ACCOUNT\` shows the ids`)
   }
   return { json: { keyId, revoked: true }, text: `The key ${keyId} is revoked.` }

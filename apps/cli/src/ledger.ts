@@ -1,28 +1,28 @@
 import type { Command } from 'commander'
 import { id, integer, noSuchAccount, takeAccount } from './arguments.ts'
-import { addCommand, addGroup } from './command.ts'
+import { addGroup } from './command.ts'
 import { count, credits, plural, table, time } from './format.ts'
-import { type Desk, onDatabase } from './on-database.ts'
+import { addOperatorCommand, type OperatorDesk, operate, type ServerOptions } from './operate.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
 export function addLedgerCommands(program: Command, terminal: Terminal): void {
   const group = addGroup(program, 'ledger', 'every change of every balance')
 
-  addCommand(group, 'verify', 'recompute all of it; exit code 1 when something does not add up').action(() =>
-    onDatabase(terminal, 'ledger verify', verify),
+  addOperatorCommand(group, 'verify', 'recompute all of it; exit code 1 when something does not add up').action(
+    (options: ServerOptions) => operate(terminal, 'ledger verify', options, verify),
   )
 
-  addCommand(group, 'show [account]', 'the newest entries of an account')
+  addOperatorCommand(group, 'show [account]', 'the newest entries of an account')
     .option('--account <id>', 'whose entries', id)
     .option('--limit <number>', 'how many at most', integer(1, 100_000), 50)
-    .action((placed: string | undefined, options: { account?: string; limit: number }) => {
+    .action((placed: string | undefined, options: ServerOptions & { account?: string; limit: number }) => {
       const accountId = takeAccount(placed, options)
-      return onDatabase(terminal, 'ledger show', (desk) => show(desk, accountId, options.limit))
+      return operate(terminal, 'ledger show', options, (desk) => show(desk, accountId, options.limit))
     })
 }
 
-async function verify({ db, engine }: Desk): Promise<Outcome> {
-  const { faults, ...counts } = await engine.verifyLedger(db)
+async function verify({ operations }: OperatorDesk): Promise<Outcome> {
+  const { faults, ...counts } = await operations.verifyLedger()
   const checked = `${plural(counts.accounts, 'account', 'accounts')} with ${credits(counts.credits)}, ${plural(counts.entries, 'entry', 'entries')}, ${plural(counts.images, 'image', 'images')}`
   const json = { ok: faults.length === 0, ...counts, faults }
   if (faults.length === 0) {
@@ -36,13 +36,13 @@ async function verify({ db, engine }: Desk): Promise<Outcome> {
   }
 }
 
-async function show({ db, engine }: Desk, accountId: string, limit: number): Promise<Outcome> {
-  const found = await engine.showAccount(db, accountId)
+async function show({ operations }: OperatorDesk, accountId: string, limit: number): Promise<Outcome> {
+  const found = await operations.showAccount(accountId)
   if (found === undefined) {
     throw noSuchAccount(accountId)
   }
   const { account } = found
-  const entries = await engine.listEntries(db, accountId, limit)
+  const { items: entries } = await operations.listEntries(accountId, { limit })
   const rows = entries.map((entry) => [
     entry.id,
     time(entry.at),

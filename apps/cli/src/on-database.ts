@@ -1,4 +1,5 @@
-import type { Database } from '@wombat/engine'
+import { userInfo } from 'node:os'
+import type { AdminOperations, Database } from '@wombat/engine'
 import { CliError } from './errors.ts'
 import { readSettings, type Settings } from './settings.ts'
 import { supervise } from './supervise.ts'
@@ -11,6 +12,8 @@ export interface Desk {
   readonly db: Database
   readonly engine: EngineModule
   readonly settings: Settings
+  /** What an operator may do, signed with the user's name for the audit log. */
+  readonly operations: AdminOperations
   /** Aborted when the command is told to end: long work stops where it is. */
   readonly stop: AbortSignal
 }
@@ -24,28 +27,42 @@ export async function onDatabase(
   purpose: string,
   work: (desk: Desk) => Promise<Outcome>,
 ): Promise<void> {
-  const { stoppedBy } = await supervise(
-    { graceMs: GRACE_MS, onFault: (error) => terminal.fail(error) },
-    async (stop) => {
-      const settings = await readSettings()
-      for (const warning of settings.config.warnings) {
-        terminal.warn(warning)
-      }
-      const [engine, { connect, hasDatabase, makeDataDir }] = await Promise.all([
-        import('@wombat/engine'),
-        import('./connect.ts'),
-      ])
-      if (!(await hasDatabase(settings))) {
-        await makeDataDir(settings.dataDir)
-        terminal.note(`There is no database in ${settings.dataDir} yet: making one.`)
-      }
-      await using connection = await connect(settings, purpose)
-      if (!stop.aborted) {
-        terminal.print(await work({ db: connection.db, engine, settings, stop }))
-      }
-    },
-  )
+  await runSupervised(terminal, async (stop) => {
+    const settings = await readSettings()
+    for (const warning of settings.config.warnings) {
+      terminal.warn(warning)
+    }
+    const [engine, { connect, hasDatabase, makeDataDir }] = await Promise.all([
+      import('@wombat/engine'),
+      import('./connect.ts'),
+    ])
+    if (!(await hasDatabase(settings))) {
+      await makeDataDir(settings.dataDir)
+      terminal.note(`There is no database in ${settings.dataDir} yet: making one.`)
+    }
+    await using connection = await connect(settings, purpose)
+    if (!stop.aborted) {
+      const { db } = connection
+      const operations = engine.openOperations(db, { actor: commandActor(), config: settings.config })
+      terminal.print(await work({ db, engine, settings, operations, stop }))
+    }
+  })
+}
+
+/** Work that the system's signals end early. */
+export async function runSupervised(terminal: Terminal, work: (stop: AbortSignal) => Promise<void>): Promise<void> {
+  const { stoppedBy } = await supervise({ graceMs: GRACE_MS, onFault: (error) => terminal.fail(error) }, work)
   if (stoppedBy !== undefined && stoppedBy !== 'fault') {
     throw new CliError('interrupted', `ended by ${stoppedBy}`)
+  }
+}
+
+/** Who the audit log says has used the command. */
+export function commandActor(): string {
+  try {
+    return `cli:${userInfo().username}`
+  } catch {
+    // A container's user may have a number and no name.
+    return `cli:${process.getuid?.() ?? 'unknown'}`
   }
 }

@@ -1,29 +1,29 @@
 import type { RouteLine } from '@wombat/engine'
 import type { Command } from 'commander'
 import { label, required } from './arguments.ts'
-import { addCommand, addGroup } from './command.ts'
+import { addGroup } from './command.ts'
 import { CliError } from './errors.ts'
 import { shorten, table, time } from './format.ts'
-import { type Desk, onDatabase } from './on-database.ts'
+import { addOperatorCommand, type OperatorDesk, operate, type ServerOptions } from './operate.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
 export function addRouteCommands(program: Command, terminal: Terminal): void {
   const group = addGroup(program, 'route', 'the ways to the providers')
 
-  addCommand(group, 'list', 'every route, whether it is in use, and why not').action(() =>
-    onDatabase(terminal, 'route list', list),
+  addOperatorCommand(group, 'list', 'every route, whether it is in use, and why not').action((options: ServerOptions) =>
+    operate(terminal, 'route list', options, list),
   )
 
-  addCommand(group, 'resume [route]', 'use a route again at once, whatever kept it from use')
+  addOperatorCommand(group, 'resume [route]', 'use a route again at once, whatever kept it from use')
     .option('--route <name>', 'its name, from `wombat route list`', label(200))
-    .action((placed: string | undefined, options: { route?: string }) => {
+    .action((placed: string | undefined, options: ServerOptions & { route?: string }) => {
       const name = required('route', placed, options.route)
-      return onDatabase(terminal, 'route resume', (desk) => resume(desk, name))
+      return operate(terminal, 'route resume', options, (desk) => resume(desk, name))
     })
 }
 
-async function list({ db, engine, settings }: Desk): Promise<Outcome> {
-  const routes = await engine.listRoutes(db, settings.config)
+async function list({ operations }: OperatorDesk): Promise<Outcome> {
+  const routes = await operations.listRoutes()
   const rows = routes.map((route) => [
     route.route,
     route.adapter ?? 'not configured',
@@ -55,8 +55,8 @@ function inWords({ state, until }: RouteLine): string {
   }
 }
 
-async function resume({ db, engine, settings }: Desk, name: string): Promise<Outcome> {
-  switch (await engine.resumeRoute(db, settings.config, name)) {
+async function resume({ operations }: OperatorDesk, name: string): Promise<Outcome> {
+  switch (await operations.resumeRoute(name)) {
     case 'resumed':
       return {
         json: { route: name, resumed: true },

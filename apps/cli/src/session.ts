@@ -1,5 +1,6 @@
 import type { Config, Database } from '@wombat/engine'
 import { CliError } from './errors.ts'
+import { commandActor } from './on-database.ts'
 import { findRunningServer, publicUrl } from './server-url.ts'
 import type { Settings } from './settings.ts'
 
@@ -43,7 +44,7 @@ async function joinServer(settings: Settings, { apiKey, accountId }: SessionWish
   }
   const { connect } = await import('./connect.ts')
   const { db } = stack.use(await connect(settings, 'generate'))
-  const key = stack.use(await openTemporaryKey(db, accountId))
+  const key = stack.use(await openTemporaryKey(db, settings.config, accountId))
   return {
     ...found,
     apiKey: key.apiKey,
@@ -74,7 +75,7 @@ async function openOwnServer(settings: Settings, { apiKey, accountId, stop }: Se
   stack.defer(() => running.stop())
   const { db } = running.engine
   const isFirst = running.bootstrap !== undefined && settings.config.BOOTSTRAP_API_KEY === undefined
-  const key = apiKey === undefined ? stack.use(await openTemporaryKey(db, accountId)) : { apiKey }
+  const key = apiKey === undefined ? stack.use(await openTemporaryKey(db, settings.config, accountId)) : { apiKey }
   return {
     baseUrl: running.url ?? '',
     apiKey: key.apiKey,
@@ -98,9 +99,11 @@ function handOver(stack: AsyncDisposableStack): AsyncDisposable {
 
 async function openTemporaryKey(
   db: Database,
+  config: Config,
   accountId: string | undefined,
 ): Promise<{ apiKey: string } & AsyncDisposable> {
-  const { findMainAccount, issueKey, listAccounts, withdrawKey } = await import('@wombat/engine')
+  const { findMainAccount, listAccounts, openOperations } = await import('@wombat/engine')
+  const operations = openOperations(db, { actor: commandActor(), config })
   const chosen = accountId ?? (await findMainAccount(db))?.id
   if (chosen === undefined) {
     const isEmpty = (await listAccounts(db, 1)).length === 0
@@ -115,14 +118,14 @@ async function openTemporaryKey(
         )
   }
   const expiresAt = new Date(Date.now() + KEY_LIFETIME_MS)
-  const made = await issueKey(db, { accountId: chosen, name: 'wombat generate', expiresAt })
+  const made = await operations.issueKey({ accountId: chosen, name: 'wombat generate', expiresAt })
   if (made === undefined) {
     throw new CliError('not_found', `there is no account ${chosen}: \`wombat account list\` shows them`)
   }
   return {
     apiKey: made.apiKey,
     async [Symbol.asyncDispose]() {
-      await withdrawKey(db, made.keyId)
+      await operations.withdrawKey(made.keyId)
     },
   }
 }

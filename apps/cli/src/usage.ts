@@ -1,22 +1,19 @@
-import type { UsageGroup, UsageLine } from '@wombat/engine'
+import type { UsageFigures, UsageGroup, UsageLine } from '@wombat/engine'
 import { type Command, Option } from 'commander'
 import { id, moment, noSuchAccount } from './arguments.ts'
-import { addCommand } from './command.ts'
-import { csv } from './csv.ts'
 import { CliError } from './errors.ts'
-import { count, table, usd } from './format.ts'
-import { type Desk, onDatabase } from './on-database.ts'
+import { count, table } from './format.ts'
+import type { EngineModule } from './on-database.ts'
+import { addOperatorCommand, type OperatorDesk, operate, type ServerOptions } from './operate.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
-interface Options {
+interface Options extends ServerOptions {
   readonly by: UsageGroup
   readonly since?: Date
   readonly until?: Date
   readonly account?: string
   readonly csv?: true
 }
-
-type Figures = Omit<UsageLine, 'group' | 'name' | 'lastFour'>
 
 const GROUPS: readonly UsageGroup[] = ['account', 'key', 'model', 'day', 'route']
 
@@ -27,7 +24,7 @@ less refunded. COST is what the providers took in US dollars, as far as they say
 ones that ended without it. By route an image counts for the last one that had it, a call for the one that was called.`
 
 export function addUsageCommand(program: Command, terminal: Terminal): void {
-  addCommand(program, 'usage', 'what was ordered, made, charged, and paid to the providers')
+  addOperatorCommand(program, 'usage', 'what was ordered, made, charged, and paid to the providers')
     .addOption(new Option('--by <what>', 'a line for each').choices(GROUPS).default('model'))
     .option('--since <when>', 'ordered from then on', moment)
     .option('--until <when>', 'ordered before then', moment)
@@ -39,107 +36,30 @@ export function addUsageCommand(program: Command, terminal: Terminal): void {
       if (since !== undefined && until !== undefined && since >= until) {
         throw new CliError('usage', `--since ${since.toJSON()} is not before --until ${until.toJSON()}`)
       }
-      return onDatabase(terminal, 'usage', (desk) => report(desk, options))
+      return operate(terminal, 'usage', options, (desk) => report(desk, options))
     })
 }
 
-async function report({ db, engine }: Desk, options: Options): Promise<Outcome> {
+async function report({ operations }: OperatorDesk, options: Options): Promise<Outcome> {
   const { by, since, until, account: accountId } = options
-  if (accountId !== undefined && (await engine.showAccount(db, accountId)) === undefined) {
+  if (accountId !== undefined && (await operations.showAccount(accountId)) === undefined) {
     throw noSuchAccount(accountId)
   }
-  const lines = await engine.sumUsage(db, { by, since, until, accountId })
-  const total = addUp(lines)
+  const lines = await operations.sumUsage({ by, since, until, accountId })
+  // What the engine knows of reports is loaded only here.
+  const engine = await import('@wombat/engine')
+  const total = engine.sumFigures(lines)
   return {
     json: {
       by,
       since: since ?? null,
       until: until ?? null,
       accountId: accountId ?? null,
-      lines: lines.map((line) => ({ ...toLabels(by, line), ...toFigures(line) })),
+      lines: lines.map((line) => ({ ...engine.usageLabels(by, line), ...engine.usageFigures(line) })),
       total,
     },
-    text: options.csv === true ? toCsv(by, lines) : toTable(by, lines, total),
+    text: options.csv === true ? engine.usageCsv(by, lines) : toTable(engine, by, lines, total),
   }
-}
-
-/** What a line is about, under its names in JSON and CSV. */
-function toLabels(by: UsageGroup, { group, name, lastFour }: UsageLine): Readonly<Record<string, string | null>> {
-  switch (by) {
-    case 'account':
-      return { accountId: group, name }
-    case 'key':
-      return { keyId: group, name, lastFour }
-    case 'model':
-      return { model: group }
-    case 'day':
-      return { day: group }
-    case 'route':
-      return { route: group }
-  }
-}
-
-/** In the order of the columns. */
-function toFigures(line: Figures): Figures {
-  const { ordered, ready, failed, creditsCharged, creditsRefunded, creditsNet } = line
-  const { attempts, costMicroUsd, unknownCosts } = line
-  return {
-    ordered,
-    ready,
-    failed,
-    creditsCharged,
-    creditsRefunded,
-    creditsNet,
-    attempts,
-    costMicroUsd,
-    unknownCosts,
-  }
-}
-
-function addUp(lines: readonly UsageLine[]): Figures {
-  const sum = (figure: keyof Figures) => lines.reduce((total, line) => total + line[figure], 0)
-  return {
-    ordered: sum('ordered'),
-    ready: sum('ready'),
-    failed: sum('failed'),
-    creditsCharged: sum('creditsCharged'),
-    creditsRefunded: sum('creditsRefunded'),
-    creditsNet: sum('creditsNet'),
-    attempts: sum('attempts'),
-    costMicroUsd: sum('costMicroUsd'),
-    unknownCosts: sum('unknownCosts'),
-  }
-}
-
-const CSV_LABELS: Readonly<Record<UsageGroup, readonly string[]>> = {
-  account: ['account', 'name'],
-  key: ['key', 'name', 'last_four'],
-  model: ['model'],
-  day: ['day'],
-  route: ['route'],
-}
-
-const CSV_FIGURES = [
-  'ordered',
-  'ready',
-  'failed',
-  'credits_charged',
-  'credits_refunded',
-  'credits_net',
-  'attempts',
-  'cost_usd',
-  'unknown_costs',
-]
-
-function toCsv(by: UsageGroup, lines: readonly UsageLine[]): string {
-  return csv(
-    [...CSV_LABELS[by], ...CSV_FIGURES],
-    lines.map((line) => {
-      const { costMicroUsd, unknownCosts, ...counted } = toFigures(line)
-      const labels = Object.values(toLabels(by, line)).map((label) => label ?? '')
-      return [...labels, ...Object.values(counted).map(String), usd(costMicroUsd), String(unknownCosts)]
-    }),
-  )
 }
 
 const LABELS: Readonly<Record<UsageGroup, readonly string[]>> = {
@@ -152,7 +72,7 @@ const LABELS: Readonly<Record<UsageGroup, readonly string[]>> = {
 
 const FIGURES = ['ORDERED', 'READY', 'FAILED', 'CHARGED', 'REFUNDED', 'NET', 'ATTEMPTS', 'COST', 'UNKNOWN']
 
-function toTable(by: UsageGroup, lines: readonly UsageLine[], total: Figures): string {
+function toTable(engine: EngineModule, by: UsageGroup, lines: readonly UsageLine[], total: UsageFigures): string {
   if (lines.length === 0) {
     return 'Nothing was ordered.'
   }
@@ -160,17 +80,17 @@ function toTable(by: UsageGroup, lines: readonly UsageLine[], total: Figures): s
   const rows = lines.map((line) => {
     const { group, name, lastFour } = line
     const shown = [group ?? 'none yet', name ?? '', lastFour === null ? '' : `…${lastFour}`]
-    return [...shown.slice(0, labels.length), ...toCells(line)]
+    return [...shown.slice(0, labels.length), ...toCells(engine, line)]
   })
   const last = ['TOTAL', '', ''].slice(0, labels.length)
   return table(
     [...labels, ...FIGURES],
-    [...rows, [...last, ...toCells(total)]],
+    [...rows, [...last, ...toCells(engine, total)]],
     FIGURES.map((_, index) => labels.length + index),
   )
 }
 
-function toCells(figures: Figures): string[] {
-  const { costMicroUsd, unknownCosts, ...counted } = toFigures(figures)
-  return [...Object.values(counted).map(count), `$${usd(costMicroUsd)}`, count(unknownCosts)]
+function toCells(engine: EngineModule, figures: UsageFigures): string[] {
+  const { costMicroUsd, unknownCosts, ...counted } = engine.usageFigures(figures)
+  return [...Object.values(counted).map(count), `$${engine.formatUsd(costMicroUsd)}`, count(unknownCosts)]
 }

@@ -6,6 +6,7 @@ import { registerBodies } from './plugins/bodies.ts'
 import { registerClosing } from './plugins/closing.ts'
 import { answerClientError, answerFrameworkError, registerErrors } from './plugins/errors.ts'
 import { createLimiters } from './plugins/limiters.ts'
+import { registerAdmin } from './routes/admin/admin.ts'
 import { registerDevClock } from './routes/dev-clock.ts'
 import { registerHealth } from './routes/health.ts'
 import { openHotLane } from './routes/hot-lane.ts'
@@ -71,6 +72,7 @@ export async function startServer(engine: Engine): Promise<RunningServer> {
   registerHealth(app, { engine })
   registerDevClock(app, { engine })
   registerIndex(app)
+  await registerAdmin(app, { engine, limiters })
 
   await app.listen({ host: config.HOST, port: config.PORT, backlog: 4096 })
   const url = listeningUrl(config.HOST, boundPort(app.server.address()) ?? config.PORT)

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { Plan } from '@wombat/contract'
 import type { Database, Statement } from '@wombat/database'
 
 export interface Account {
   readonly id: string
   readonly name: string
-  readonly plan: Plan
+  /** The name of a plan. */
+  readonly plan: string
   readonly balance: number
   readonly rateLimitPerMinute: number | null
   readonly isBootstrap: boolean
@@ -16,12 +16,12 @@ export interface Account {
 export type AccountSummary = Account & { readonly keys: number }
 
 /** Processes drop what they remember of keys when this channel speaks. */
-const NOTIFY_ACCOUNTS: Statement = { name: 'notify-accounts', text: `SELECT pg_notify('wombat_accounts', $1)` }
+const NOTIFY_ACCOUNTS: Statement = { name: 'notify-accounts', text: `SELECT pg_notify('wombat_accounts', $1)::text` }
 
 /** A new account without credits or keys. */
 export async function createAccount(
   db: Database,
-  account: { name: string; plan: Plan; rateLimitPerMinute?: number | undefined; isBootstrap?: boolean },
+  account: { name: string; plan: string; rateLimitPerMinute?: number | undefined; isBootstrap?: boolean },
 ): Promise<Account> {
   const row = await db.prisma.account.create({
     data: {
@@ -64,11 +64,11 @@ export async function notifyAccountsChanged(db: Database, accountId: string): Pr
   await db.run(NOTIFY_ACCOUNTS, [accountId])
 }
 
-function toAccount(row: Omit<Account, 'plan'> & { plan: string }): Account {
+function toAccount(row: Account): Account {
   return {
     id: row.id,
     name: row.name,
-    plan: row.plan === 'professional' ? 'professional' : 'basic',
+    plan: row.plan,
     balance: row.balance,
     rateLimitPerMinute: row.rateLimitPerMinute,
     isBootstrap: row.isBootstrap,

@@ -1,3 +1,4 @@
+export { type AdminClient, type AdminClientOptions, createAdminClient } from './admin-client.ts'
 export {
   type Client,
   type ClientOptions,

@@ -22,6 +22,8 @@ export const ERROR_STATUS = {
   request_timeout: 408,
   /** The idempotency key was used with another body. */
   idempotency_conflict: 409,
+  /** It can't be done as things stand: the details say why. */
+  conflict: 409,
   /** Every way to make the image was tried and failed, and its credits were given back. */
   generation_failed: 410,
   /** The image was not made before its deadline, and its credits were given back. */

@@ -1,3 +1,4 @@
+export { ADMIN } from './admin-operations.ts'
 export { isApiKeyShape, newApiKey } from './api-key.ts'
 export {
   ALIAS_DEFAULT_QUALITIES,
@@ -40,6 +41,16 @@ export {
 } from './generation-request.ts'
 export { type ImageName, newImageId, parseImageName } from './image-id.ts'
 export type { ImageFailure, ImageStatus, ImageStatusBody } from './image-status.ts'
+export type { Operation } from './operation.ts'
+export {
+  type Answered,
+  type Answering,
+  type Input,
+  readAnswer,
+  readInput,
+  type Sending,
+  writeAnswer,
+} from './operation-wire.ts'
 export {
   formatDuration,
   formatSimulation,

@@ -1,4 +1,5 @@
 export { isConnectionLoss } from './connection-loss.ts'
+export { inTransaction } from './in-transaction.ts'
 export { type Listener, openListener } from './listen.ts'
 export { migrate, pendingMigrations } from './migrate.ts'
 export { type Database, type OpenDatabaseOptions, openDatabase, type Statement } from './open-database.ts'

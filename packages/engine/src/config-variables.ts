@@ -3,6 +3,7 @@
  * compares), and scripts outside this repository use them: don't rename.
  */
 
+import { type AdminToken, adminTokens } from './admin-tokens.ts'
 import {
   addresses,
   aliases,
@@ -34,6 +35,7 @@ export interface Variable<T> {
 
 const none = undefined
 const NO_KEYS: readonly string[] = []
+const NO_TOKENS: readonly AdminToken[] = []
 const FOR_EVER: PerPlan<number | undefined> = { basic: none, professional: none }
 
 /** The declaration of all settings, in the order of `.env.example`. */
@@ -47,6 +49,7 @@ export const VARIABLES = {
   DATABASE_POOL_SIZE: { parse: integer(2, 200), default: 10 },
   BOOTSTRAP_API_KEY: { parse: optional(key), default: none, isSecret: true },
   BOOTSTRAP_CREDITS: { parse: integer(0, 1_000_000_000), default: 1000 },
+  ADMIN_TOKEN: { parse: adminTokens, default: NO_TOKENS, isSecret: true },
   LOG_LEVEL: { parse: choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'), default: 'info' },
   LOG_FORMAT: { parse: choice('auto', 'pretty', 'json'), default: 'auto' },
   RATE_LIMIT_PER_MINUTE: { parse: integer(1, 1_000_000), default: 60 },
@@ -106,7 +109,7 @@ export const VARIABLES = {
 } as const satisfies Record<string, Variable<unknown>>
 
 /** Settings that are planned and named in public, but do nothing in this version. */
-export const FUTURE_VARIABLES = ['REDIS_URL', 'S3_BUCKET', 'ADMIN_TOKEN'] as const
+export const FUTURE_VARIABLES = ['REDIS_URL', 'S3_BUCKET'] as const
 
 /** The settings, parsed. */
 export type Values = { readonly [Name in keyof typeof VARIABLES]: ReturnType<(typeof VARIABLES)[Name]['parse']> }

@@ -163,7 +163,7 @@ function findWarnings(env: Readonly<Record<string, string | undefined>>): string
 }
 
 /** Read by the command line only. */
-const CLIENT_VARIABLES = ['WOMBAT_API_KEY', 'WOMBAT_URL']
+const CLIENT_VARIABLES = ['WOMBAT_API_KEY', 'WOMBAT_URL', 'WOMBAT_SERVER', 'WOMBAT_ADMIN_TOKEN']
 
 /** True when one letter or two swapped neighbours make the difference. */
 function isNear(a: string, b: string): boolean {

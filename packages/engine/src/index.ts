@@ -1,5 +1,6 @@
-export type { AuthenticatedKey } from '@wombat/accounts'
+export type { AccountChange, AuthenticatedKey, KeyChange, KeyDetails, PlanRow, PlanWish } from '@wombat/accounts'
 export { sumUsage, type UsageFilter, type UsageGroup, type UsageLine } from '@wombat/ledger'
+export type { AuditLine } from './audit.ts'
 export type { Bootstrap } from './bootstrap.ts'
 export { CONFIG_VARIABLES, type Config, ConfigError, readConfig } from './config.ts'
 export { awaitImage } from './deliver.ts'
@@ -18,6 +19,7 @@ export {
 export { checkHealth, type Health } from './health.ts'
 export type { FoundImage, HotImage } from './image-cache.ts'
 export { createLogger, describeError, type Logger } from './logger.ts'
+export { openOperations } from './open-operations.ts'
 export {
   type Account,
   type AccountSummary,
@@ -51,9 +53,20 @@ export {
 export { type ErasedAccount, type ErasedImage, type ErasureCounts, eraseAccount, eraseImage } from './operate-erase.ts'
 export { type AttemptLine, type ImageLine, type ImageReport, listImages, showImage } from './operate-images.ts'
 export { listRoutes, type ResumeOutcome, type RouteLine, resumeRoute } from './operate-routes.ts'
+export type {
+  AccountWish,
+  AdminOperations,
+  Booking,
+  EraseWish,
+  ImageListWish,
+  KeyWish,
+  Operations,
+} from './operations.ts'
+export type { Page, PageWish } from './pages.ts'
 export { produceNext } from './produce.ts'
 export { assertNotRefusedTooOften, imageUrl, type RequestAnswer, requestImages } from './request.ts'
 export { removeExpired, startRetention, transcodeOriginals } from './retain.ts'
 export { imageStatus, toErrorCode } from './status.ts'
 export { startSweep } from './sweep.ts'
+export { formatUsd, sumFigures, type UsageFigures, usageCsv, usageFigures, usageLabels } from './usage-report.ts'
 export { startWorker } from './worker.ts'

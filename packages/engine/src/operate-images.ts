@@ -1,5 +1,5 @@
 import type { Database } from '@wombat/database'
-import { findImageDetails, type ImageDetails, listImages as listRows } from '@wombat/images'
+import { findImageDetails, type ImageDetails, type ImageFilter, listImages as listRows } from '@wombat/images'
 
 /** One image in a list, for an operator. */
 export interface ImageLine {
@@ -50,10 +50,7 @@ export interface AttemptLine {
 }
 
 /** Newest first. */
-export async function listImages(
-  db: Database,
-  filter: { accountId?: string; status?: string; limit: number },
-): Promise<ImageLine[]> {
+export async function listImages(db: Database, filter: ImageFilter): Promise<ImageLine[]> {
   const rows = await listRows(db, filter)
   return rows.map((row) => ({ ...toLine(row), ...row.request }))
 }

@@ -10,7 +10,7 @@ import {
   listKeys,
   revokeKey,
 } from '@wombat/accounts'
-import { type Plan, parseImageName } from '@wombat/contract'
+import { parseImageName } from '@wombat/contract'
 import { type Database, migrate, openDatabase, type Statement } from '@wombat/database'
 import { retryNow } from '@wombat/images'
 import { changeBalance } from '@wombat/ledger'
@@ -91,7 +91,7 @@ export interface OpenedAccount {
 /** An account with credits and a key; the key comes last, so that what a kill leaves half made can spend nothing. */
 export async function openAccount(
   db: Database,
-  wish: { name: string; plan: Plan; credits: number; rateLimitPerMinute?: number | undefined },
+  wish: { name: string; plan: string; credits: number; rateLimitPerMinute?: number | undefined },
 ): Promise<OpenedAccount> {
   const account = await createAccount(db, wish)
   let { balance } = account

@@ -56,6 +56,7 @@ export {
   findReplay,
   findRequestImages,
   type ImageDetails,
+  type ImageFilter,
   type ImageRow,
   type ImageStatusRow,
   listImages,

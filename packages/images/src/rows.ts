@@ -89,15 +89,29 @@ export async function findImageDetails(db: Database, imageId: string) {
 
 export type ImageDetails = NonNullable<Awaited<ReturnType<typeof findImageDetails>>>
 
+export interface ImageFilter {
+  readonly accountId?: string | undefined
+  readonly status?: string | undefined
+  readonly model?: string | undefined
+  /** Ordered from this moment on, and before that one. */
+  readonly since?: Date | undefined
+  readonly until?: Date | undefined
+  /** Only what comes behind this one. */
+  readonly after?: { readonly at: Date; readonly id: string } | undefined
+  readonly limit: number
+}
+
 /** Newest first. */
-export async function listImages(db: Database, filter: { accountId?: string; status?: string; limit: number }) {
+export async function listImages(db: Database, { since, until, after, limit, ...equal }: ImageFilter) {
+  const given = Object.entries(equal).filter(([, value]) => value !== undefined)
   return await db.prisma.image.findMany({
     where: {
-      ...(filter.accountId === undefined ? {} : { accountId: filter.accountId }),
-      ...(filter.status === undefined ? {} : { status: filter.status }),
+      ...Object.fromEntries(given),
+      createdAt: { ...(since && { gte: since }), ...(until && { lt: until }) },
+      ...(after && { OR: [{ createdAt: { lt: after.at } }, { createdAt: after.at, id: { lt: after.id } }] }),
     },
-    orderBy: { createdAt: 'desc' },
-    take: filter.limit,
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: limit,
     include: { request: { select: { prompt: true, quality: true, width: true, height: true } } },
   })
 }

@@ -10,9 +10,18 @@ export interface LedgerLine {
   readonly note: string
 }
 
-/** The newest entries of an account, newest first. */
-export async function listEntries(db: Database, accountId: string, limit: number): Promise<LedgerLine[]> {
-  const entries = await db.prisma.ledgerEntry.findMany({ where: { accountId }, orderBy: { id: 'desc' }, take: limit })
+/** The newest entries of an account, newest first; those that are older than `before`, the id of one. */
+export async function listEntries(
+  db: Database,
+  accountId: string,
+  limit: number,
+  before?: string,
+): Promise<LedgerLine[]> {
+  const entries = await db.prisma.ledgerEntry.findMany({
+    where: { accountId, ...(before === undefined ? {} : { id: { lt: BigInt(before) } }) },
+    orderBy: { id: 'desc' },
+    take: limit,
+  })
   return entries.map(({ id, createdAt, kind, amount, balanceAfter, ref, note }) => ({
     id: String(id),
     at: createdAt,

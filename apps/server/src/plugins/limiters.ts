@@ -14,6 +14,7 @@ export interface Limiters {
   /** After `countRequest`: the error of a request over the limit of its key, with its headers. */
   refuseRequest(reply: FastifyReply): ApiError
   readonly authFailures: AddressLimiter
+  readonly adminFailures: AddressLimiter
   readonly notFound: AddressLimiter
 }
 
@@ -64,6 +65,7 @@ export function createLimiters(config: Config): Limiters {
       reply.header('ratelimit-remaining', 0)
       return tooManyRequests('key', limit, Number(reply.getHeader('ratelimit-reset')))
     },
+    adminFailures: addressLimiter(config.AUTH_FAILURES_PER_MINUTE, 'failed authentications'),
     authFailures: addressLimiter(config.AUTH_FAILURES_PER_MINUTE, 'failed authentications'),
     notFound: addressLimiter(config.NOT_FOUND_PER_MINUTE, 'requests for unknown images'),
   }

@@ -1,0 +1,237 @@
+import {
+  changeAccount,
+  changeKey,
+  changePlan,
+  createPlan,
+  findAccount,
+  findPlan,
+  listAccountsAfter,
+  listKeyDetails,
+  listPlans,
+  removePlan,
+  revokeKey,
+  setAccountDisabled,
+} from '@wombat/accounts'
+import { type Database, inTransaction } from '@wombat/database'
+import { listEntries, sumUsage, verifyLedger } from '@wombat/ledger'
+import { type AuditEntry, listAudit, writeAudit } from './audit.ts'
+import type { Config } from './config.ts'
+import { bookCredits, issueKey, openAccount, retryImage, showAccount, withdrawKey } from './operate.ts'
+import { eraseAccount, eraseImage } from './operate-erase.ts'
+import { listImages, showImage } from './operate-images.ts'
+import { listRoutes, resumeRoute } from './operate-routes.ts'
+import type { AdminOperations } from './operations.ts'
+import { readNumber, readPosition, takePage, writePosition } from './pages.ts'
+
+interface Desk {
+  readonly db: Database
+  readonly config: Pick<Config, 'routes' | 'SYNTHETIC'>
+  /** Makes a change and its audit entry in one transaction. No entry: nothing was changed. */
+  change<T>(work: (tx: Database) => Promise<T>, toEntry: (outcome: T) => AuditEntry | undefined): Promise<T>
+  readonly actor: string
+}
+
+/** What an operator may do, on a database that is open. Every change is signed by the actor. */
+export function openOperations(
+  db: Database,
+  { actor, config }: { actor: string; config: Pick<Config, 'routes' | 'SYNTHETIC'> },
+): AdminOperations {
+  const desk: Desk = {
+    db,
+    config,
+    actor,
+    change: (work, toEntry) =>
+      inTransaction(db, async (tx) => {
+        const outcome = await work(tx)
+        const entry = toEntry(outcome)
+        if (entry !== undefined) {
+          await writeAudit(tx, actor, entry)
+        }
+        return outcome
+      }),
+  }
+  return {
+    ...ofAccounts(desk),
+    ...ofKeys(desk),
+    ...ofPlans(desk),
+    ...ofCredits(desk),
+    ...ofImages(desk),
+    ...ofRoutes(desk),
+  }
+}
+
+function ofAccounts({ db, actor, change }: Desk) {
+  return {
+    openAccount: (wish) =>
+      change(
+        async (tx) => ((await findPlan(tx, wish.plan)) === undefined ? 'unknown plan' : await openAccount(tx, wish)),
+        (made) =>
+          made === 'unknown plan'
+            ? undefined
+            : { action: 'account.create', subject: made.account.id, details: { ...wish, keyId: made.keyId } },
+      ),
+    listAccounts: ({ limit, cursor }) =>
+      takePage(
+        limit,
+        (most) => listAccountsAfter(db, { limit: most, after: readPosition(cursor) }),
+        ({ createdAt, id }) => writePosition({ at: createdAt, id }),
+      ),
+    showAccount: (accountId) => showAccount(db, accountId),
+    changeAccount: (accountId, wish) =>
+      change(
+        async (tx) =>
+          wish.plan !== undefined && (await findPlan(tx, wish.plan)) === undefined
+            ? 'unknown plan'
+            : await changeAccount(tx, accountId, wish),
+        (changed) =>
+          changed === 'unknown plan'
+            ? undefined
+            : changed && { action: 'account.change', subject: accountId, details: { ...wish } },
+      ),
+    setAccountDisabled: (accountId, isDisabled) =>
+      change(
+        (tx) => setAccountDisabled(tx, accountId, isDisabled),
+        (isDone) =>
+          isDone ? { action: isDisabled ? 'account.disable' : 'account.enable', subject: accountId } : undefined,
+      ),
+    /** Many transactions: one entry before the first, so that a run that is broken off has left its trace, and one at the end. */
+    async eraseAccount(accountId, wish) {
+      const { isToBeDisabled } = wish
+      const isThere = await change(
+        async (tx) => (await findAccount(tx, accountId)) !== undefined,
+        (found) =>
+          found ? { action: 'account.erase', subject: accountId, details: { disable: isToBeDisabled } } : undefined,
+      )
+      const erased = isThere ? await eraseAccount(db, accountId, wish) : undefined
+      if (erased !== undefined) {
+        const details = { ...erased.counts, complete: erased.isComplete, disabled: erased.isDisabled }
+        await writeAudit(db, actor, { action: 'account.erased', subject: accountId, details })
+      }
+      return erased
+    },
+  } satisfies Partial<AdminOperations>
+}
+
+function ofKeys({ db, change }: Desk) {
+  return {
+    issueKey: ({ accountId, name, ...limits }) =>
+      change(
+        async (tx) => {
+          const made = await issueKey(tx, { accountId, name })
+          if (made !== undefined && Object.values(limits).some((value) => value !== undefined)) {
+            await changeKey(tx, made.keyId, limits)
+          }
+          return made
+        },
+        (made) => made && { action: 'key.create', subject: made.keyId, details: { accountId, name, ...limits } },
+      ),
+    listKeys: async (accountId) =>
+      (await findAccount(db, accountId)) === undefined ? undefined : await listKeyDetails(db, accountId),
+    changeKey: (keyId, wish) =>
+      change(
+        (tx) => changeKey(tx, keyId, wish),
+        (changed) => changed && { action: 'key.change', subject: keyId, details: { ...wish } },
+      ),
+    withdrawKey: async (keyId) => {
+      const isNew = await change(
+        (tx) => revokeKey(tx, keyId),
+        (isDone) => (isDone ? { action: 'key.revoke', subject: keyId } : undefined),
+      )
+      return isNew || (await withdrawKey(db, keyId))
+    },
+  } satisfies Partial<AdminOperations>
+}
+
+function ofPlans({ db, change }: Desk) {
+  return {
+    listPlans: () => listPlans(db),
+    findPlan: (name) => findPlan(db, name),
+    createPlan: (name, wish) =>
+      change(
+        (tx) => createPlan(tx, name, wish),
+        (made) => made && { action: 'plan.create', subject: name, details: { ...wish } },
+      ),
+    changePlan: (name, wish) =>
+      change(
+        (tx) => changePlan(tx, name, wish),
+        (changed) => changed && { action: 'plan.change', subject: name, details: { ...wish } },
+      ),
+    removePlan: (name) =>
+      change(
+        (tx) => removePlan(tx, name),
+        (outcome) => (outcome === 'removed' ? { action: 'plan.delete', subject: name } : undefined),
+      ),
+  } satisfies Partial<AdminOperations>
+}
+
+function ofCredits({ db, change }: Desk) {
+  return {
+    // A booking that was made before changes nothing, and leaves no second entry.
+    bookCredits: (booking) =>
+      change(
+        (tx) => bookCredits(tx, booking),
+        (outcome) => {
+          const { accountId, kind, credits, note } = booking
+          return outcome.status === 'booked' && !outcome.isRepeated
+            ? {
+                action: kind === 'grant' ? 'credit.grant' : 'credit.adjust',
+                subject: accountId,
+                details: { credits, ref: outcome.ref, note, balance: outcome.balance },
+              }
+            : undefined
+        },
+      ),
+    listEntries: (accountId, { limit, cursor }) =>
+      takePage(
+        limit,
+        (most) => listEntries(db, accountId, most, readNumber(cursor)),
+        ({ id }) => id,
+      ),
+    verifyLedger: () => verifyLedger(db),
+    sumUsage: (filter) => sumUsage(db, filter),
+    listAudit: ({ cursor, limit, ...filter }) =>
+      takePage(
+        limit,
+        (most) => listAudit(db, { ...filter, limit: most, before: readNumber(cursor) }),
+        ({ id }) => id,
+      ),
+  } satisfies Partial<AdminOperations>
+}
+
+function ofImages({ db, change }: Desk) {
+  return {
+    listImages: ({ cursor, limit, ...filter }) =>
+      takePage(
+        limit,
+        (most) => listImages(db, { ...filter, limit: most, after: readPosition(cursor) }),
+        ({ createdAt, imageId }) => writePosition({ at: createdAt, id: imageId }),
+      ),
+    showImage: (imageId) => showImage(db, imageId),
+    retryImage: (imageId) =>
+      change(
+        (tx) => retryImage(tx, imageId),
+        (outcome) => (outcome === 'queued now' ? { action: 'image.retry', subject: imageId } : undefined),
+      ),
+    eraseImage: (imageId) =>
+      change(
+        (tx) => eraseImage(tx, imageId),
+        (erased) =>
+          erased && {
+            action: 'image.erase',
+            subject: imageId,
+            details: { done: erased.done, promptErased: erased.isPromptErased },
+          },
+      ),
+  } satisfies Partial<AdminOperations>
+}
+
+function ofRoutes({ db, config, change }: Desk) {
+  return {
+    listRoutes: () => listRoutes(db, config),
+    resumeRoute: (route) =>
+      change(
+        (tx) => resumeRoute(tx, config, route),
+        (outcome) => (outcome === 'resumed' ? { action: 'route.resume', subject: route } : undefined),
+      ),
+  } satisfies Partial<AdminOperations>
+}
