@@ -27,6 +27,13 @@ export async function onDatabase(
   purpose: string,
   work: (desk: Desk) => Promise<Outcome>,
 ): Promise<void> {
+  if (process.env.WOMBAT_SERVER?.trim()) {
+    // What can be done elsewhere has gone there already; to do it here would be a surprise.
+    throw new CliError(
+      'usage',
+      `\`wombat ${purpose}\` needs the database itself: unset WOMBAT_SERVER, and run it there`,
+    )
+  }
   await runSupervised(terminal, async (stop) => {
     const settings = await readSettings()
     for (const warning of settings.config.warnings) {

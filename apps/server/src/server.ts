@@ -1,18 +1,19 @@
 import type { AddressInfo } from 'node:net'
 import { ApiError } from '@wombat/contract'
 import type { Engine } from '@wombat/engine'
-import fastify from 'fastify'
+import fastify, { type RouteOptions } from 'fastify'
 import { registerBodies } from './plugins/bodies.ts'
 import { registerClosing } from './plugins/closing.ts'
 import { answerClientError, answerFrameworkError, registerErrors } from './plugins/errors.ts'
 import { createLimiters } from './plugins/limiters.ts'
-import { registerAdmin } from './routes/admin/admin.ts'
+import { registerAdmin } from './routes/admin.ts'
 import { registerDevClock } from './routes/dev-clock.ts'
 import { registerHealth } from './routes/health.ts'
 import { openHotLane } from './routes/hot-lane.ts'
 import { registerImage } from './routes/image.ts'
 import { registerImageGeneration } from './routes/image-generation.ts'
 import { registerIndex } from './routes/index-page.ts'
+import { registerReference } from './routes/reference.ts'
 
 export interface RunningServer {
   /** The address that it listens on, such as http://127.0.0.1:3000. */
@@ -31,7 +32,11 @@ const KEEP_ALIVE_TIMEOUT_MS = 72_000
 const HEADER_LIMIT_BYTES = 16 * 1024
 
 /** Listens on HOST and PORT. Every plugin and route of the server is on this screen. */
-export async function startServer(engine: Engine): Promise<RunningServer> {
+export async function startServer(
+  engine: Engine,
+  /** For tests: told of each route. */
+  { onRoute }: { onRoute?: (route: RouteOptions) => void } = {},
+): Promise<RunningServer> {
   const { config } = engine
   const app = fastify({
     bodyLimit: BODY_LIMIT_BYTES,
@@ -53,6 +58,9 @@ export async function startServer(engine: Engine): Promise<RunningServer> {
     },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 100 },
   })
+  if (onRoute !== undefined) {
+    app.addHook('onRoute', onRoute)
+  }
   // The hooks of every request call back: a promise each would be a tenth of what Fastify costs.
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
@@ -72,6 +80,7 @@ export async function startServer(engine: Engine): Promise<RunningServer> {
   registerHealth(app, { engine })
   registerDevClock(app, { engine })
   registerIndex(app)
+  registerReference(app, { engine })
   await registerAdmin(app, { engine, limiters })
 
   await app.listen({ host: config.HOST, port: config.PORT, backlog: 4096 })

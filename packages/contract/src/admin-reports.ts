@@ -117,11 +117,11 @@ export const routeSchema = z
     route: z.string(),
     adapter: z.string().nullable().describe('Null: it is not configured any more.'),
     models: z.array(z.string()),
+    concurrency: count.nullable(),
     state: z.enum(['unused', 'in_use', 'paused', 'down', 'parked']),
     until: time.nullable().describe('The earliest moment at which it is called again; null: now.'),
     failures: count.describe('In a row.'),
     busy: count.describe('Calls under way, of all processes.'),
-    concurrency: count.nullable(),
     reason: z.string().nullable(),
     changedAt: time.nullable(),
   })

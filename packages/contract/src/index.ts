@@ -41,6 +41,13 @@ export {
 } from './generation-request.ts'
 export { type ImageName, newImageId, parseImageName } from './image-id.ts'
 export type { ImageFailure, ImageStatus, ImageStatusBody } from './image-status.ts'
+export {
+  type JsonSchema,
+  type OpenApiDocument,
+  type OpenApiOperation,
+  type OpenApiOptions,
+  openApiDocument,
+} from './openapi.ts'
 export type { Operation } from './operation.ts'
 export {
   type Answered,

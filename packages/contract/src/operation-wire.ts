@@ -103,20 +103,20 @@ function toFaults(issue: Issue, schema: z.ZodObject): Fault[] {
 
 /** Completes "must be". */
 function expectation(issue: Issue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return TYPES[issue.expected] ?? issue.expected
-    case 'invalid_value':
-      return `one of ${issue.values.map(String).join(', ')}`
-    case 'invalid_format':
-      return FORMATS[issue.format] ?? issue.message.replace(/^must be /, '')
-    case 'too_small':
-      return `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${unitOf(issue.origin)}`
-    case 'too_big':
-      return `at most ${issue.maximum}${unitOf(issue.origin)}`
-    default:
-      return issue.message.replace(/^must be /, '')
+  if (issue.code === 'invalid_type') {
+    return TYPES[issue.expected] ?? issue.expected
   }
+  if (issue.code === 'invalid_value') {
+    return `one of ${issue.values.map(String).join(', ')}`
+  }
+  if (issue.code === 'too_small') {
+    return `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${unitOf(issue.origin)}`
+  }
+  if (issue.code === 'too_big') {
+    return `at most ${issue.maximum}${unitOf(issue.origin)}`
+  }
+  const known = issue.code === 'invalid_format' ? FORMATS[issue.format] : undefined
+  return known ?? issue.message.replace(/^must be /, '')
 }
 
 const TYPES: Readonly<Record<string, string>> = {

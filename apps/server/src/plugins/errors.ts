@@ -22,7 +22,7 @@ const FASTIFY_ERRORS: Readonly<Record<string, { code: ErrorCode; message: string
 const METHODS: readonly { path: RegExp; allow: string }[] = [
   { path: /^\/api\/image-generation\/?$/, allow: 'POST, OPTIONS' },
   { path: /^\/api\/image\/[^/]+\/?$/, allow: 'GET, HEAD, OPTIONS' },
-  { path: /^\/(health\/(live|ready))?\/?$/, allow: 'GET' },
+  { path: /^\/(health\/(live|ready)|openapi\.json|docs)?\/?$/, allow: 'GET' },
 ]
 
 /** Every error leaves as JSON of one shape. What is our fault is logged and says nothing of its inside. */

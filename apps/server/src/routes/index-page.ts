@@ -9,5 +9,6 @@ export function registerIndex(app: FastifyInstance): void {
     image: 'GET /api/image/{id}.jpg',
     status: 'GET /api/image/{id}.json',
     health: 'GET /health/ready',
+    reference: 'GET /docs',
   }))
 }

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { ApiError } from '@wombat/contract'
 import type { Config } from '@wombat/engine'
 import type { FastifyRequest } from 'fastify'
-import type { Limiters } from '../../plugins/limiters.ts'
+import type { Limiters } from './limiters.ts'
 
 const BEARER = /^ *bearer +([^ ]+) *$/i
 
