@@ -1,6 +1,7 @@
-import { type AdminClient, createAdminClient, WombatError } from '@wombat/client'
+import { WombatError } from '@wombat/client'
 import { ADMIN, type Answered } from '@wombat/contract'
 import type { Account, CreditOutcome, ErasureCounts, Operations, Page, PageWish, RetryOutcome } from '@wombat/engine'
+import { type AdminClient, createAdminClient } from './admin-client.ts'
 import { CliError } from './errors.ts'
 
 type Call = AdminClient['call']

@@ -14,7 +14,8 @@ import { version } from './version.ts'
 
 const EPILOGUE = `
 All commands work while the server runs and when it doesn't, on the database of DATA_DIR or DATABASE_URL. Settings come
-from the environment and from .env; .env.example lists them.
+from the environment and from .env; .env.example lists them. With --server URL, or WOMBAT_SERVER, an operator's commands are
+done by that server (docs/admin-api.md).
 
 Exit codes: 0 done, 1 failed or does not add up, 2 wrong usage, 3 configuration, 4 database or server not reached,
 5 no such account, key, image or route, 6 refused as things stand, 130 interrupted.`

@@ -1,4 +1,4 @@
-export { type AdminClient, type AdminClientOptions, createAdminClient } from './admin-client.ts'
+export { readAnswer } from './answer.ts'
 export {
   type Client,
   type ClientOptions,

@@ -34,22 +34,22 @@ export function renderReference(document: OpenApiDocument): string {
   const calls = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
   )
-  const links = tags.map(({ name }) => `<li><a href="#${anchor(name)}">${escape(name)}</a></li>`)
+  const links = tags.map(({ name }) => `<li><a href="#${anchor(name)}">${escapeHtml(name)}</a></li>`)
   const sections = tags.map(
     ({ name }) =>
-      `<section><h2 id="${anchor(name)}">${escape(name)}</h2>${calls
+      `<section><h2 id="${anchor(name)}">${escapeHtml(name)}</h2>${calls
         .filter(({ operation }) => operation.tags.includes(name))
         .map((call) => renderCall(document, call))
         .join('')}</section>`,
   )
   const schemas = Object.entries(components.schemas).map(
     ([name, schema]) =>
-      `<details id="schema-${anchor(name)}"><summary><code>${escape(name)}</code></summary><div>${renderFields(schema, document)}</div></details>`,
+      `<details id="schema-${anchor(name)}"><summary><code>${escapeHtml(name)}</code></summary><div>${renderFields(schema, document)}</div></details>`,
   )
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escape(info.title)}: API reference</title><style>${STYLE}</style></head><body>
-<header><h1>${escape(info.title)} <span class="soft">${escape(info.version)}</span></h1><p>${escape(info.description)}
-Address: <code>${escape(servers[0]?.url ?? '')}</code>. For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>
+<title>${escapeHtml(info.title)}: API reference</title><style>${STYLE}</style></head><body>
+<header><h1>${escapeHtml(info.title)} <span class="soft">${escapeHtml(info.version)}</span></h1><p>${escapeHtml(info.description)}
+Address: <code>${escapeHtml(servers[0]?.url ?? '')}</code>. For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>
 <nav aria-label="Sections"><ul>${links.join('')}<li><a href="#schemas">Schemas</a></li></ul></nav></header>
 <main>${sections.join('')}<section><h2 id="schemas">Schemas</h2>${schemas.join('')}</section></main></body></html>
 `
@@ -66,7 +66,7 @@ function renderCall(document: OpenApiDocument, call: Call): string {
   const { parameters = [], requestBody, responses } = operation
   const body = requestBody?.content['application/json']?.schema
   const parts = [
-    operation.description === undefined ? '' : `<p>${escape(operation.description)}</p>`,
+    operation.description === undefined ? '' : `<p>${escapeHtml(operation.description)}</p>`,
     `<p class="soft">${inWords(operation)}</p>`,
     parameters.length === 0
       ? ''
@@ -79,15 +79,15 @@ function renderCall(document: OpenApiDocument, call: Call): string {
           })),
         )}`,
     body === undefined ? '' : `<h4>Body</h4>${renderFields(body, document)}`,
-    `<h4>Try it</h4><pre>${escape(curl(document, call))}</pre>`,
+    `<h4>Try it</h4><pre>${escapeHtml(curl(document, call))}</pre>`,
     `<h4>Answers</h4><table>${Object.entries(responses)
       .map(
         ([status, { description, content }]) =>
-          `<tr><td><code>${status}</code></td><td>${escape(description)}</td><td>${renderContent(content)}</td></tr>`,
+          `<tr><td><code>${status}</code></td><td>${escapeHtml(description)}</td><td>${renderContent(content)}</td></tr>`,
       )
       .join('')}</table>`,
   ]
-  return `<details id="${escape(operation.operationId)}"><summary><b class="method ${method}">${method.toUpperCase()}</b><code>${escape(path)}</code><span class="soft">${escape(operation.summary)}</span></summary><div>${parts.join('')}</div></details>`
+  return `<details id="${escapeHtml(operation.operationId)}"><summary><b class="method ${method}">${method.toUpperCase()}</b><code>${escapeHtml(path)}</code><span class="soft">${escapeHtml(operation.summary)}</span></summary><div>${parts.join('')}</div></details>`
 }
 
 function inWords({ security }: OpenApiOperation): string {
@@ -103,15 +103,15 @@ function renderContent(content: OpenApiOperation['responses'][string]['content']
     .map(([type, { schema }]) => {
       const name = typeof schema.$ref === 'string' ? schema.$ref.split('/').at(-1) : undefined
       return name === undefined
-        ? `<code>${escape(type)}</code>`
-        : `<a href="#schema-${anchor(name)}"><code>${escape(name)}</code></a>`
+        ? `<code>${escapeHtml(type)}</code>`
+        : `<a href="#schema-${anchor(name)}"><code>${escapeHtml(name)}</code></a>`
     })
     .join(', ')
 }
 
 function renderFields(schema: JsonSchema, document: OpenApiDocument): string {
   const fields = fieldsOf(schema, document)
-  return fields.length === 0 ? `<p>${escape(describeType(schema))}</p>` : renderTable(fields)
+  return fields.length === 0 ? `<p>${escapeHtml(describeType(schema))}</p>` : renderTable(fields)
 }
 
 interface Row {
@@ -124,7 +124,7 @@ interface Row {
 function renderTable(rows: readonly Row[]): string {
   const lines = rows.map(
     ({ name, type, isRequired, description }) =>
-      `<tr><td><code>${escape(name)}</code></td><td>${escape(type)}${isRequired ? '' : ' <span class="soft">(optional)</span>'}</td><td>${escape(description)}</td></tr>`,
+      `<tr><td><code>${escapeHtml(name)}</code></td><td>${escapeHtml(type)}${isRequired ? '' : ' <span class="soft">(optional)</span>'}</td><td>${escapeHtml(description)}</td></tr>`,
   )
   return `<table><tr><th>Name</th><th>Takes</th><th></th></tr>${lines.join('')}</table>`
 }
@@ -152,7 +152,7 @@ function anchor(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
 }
 
-function escape(text: string): string {
+function escapeHtml(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

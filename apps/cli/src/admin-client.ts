@@ -1,6 +1,5 @@
-import { type Answered, type Operation, readAnswer as read, type Sending } from '@wombat/contract'
-import { readAnswer } from './answer.ts'
-import { WombatError } from './wombat-error.ts'
+import { readAnswer as readJson, WombatError } from '@wombat/client'
+import { type Answered, type Operation, readAnswer, type Sending } from '@wombat/contract'
 
 export interface AdminClientOptions {
   /** Where the server is, such as `https://images.example.com`, with or without a slash at the end. */
@@ -38,7 +37,7 @@ export function createAdminClient({ baseUrl, token, fetch = globalThis.fetch }: 
         signal: signal ?? null,
       }
       const json = await send(() => fetch(url, init), signal)
-      const answer = read(operation, json)
+      const answer = readAnswer(operation, json)
       if (answer === undefined) {
         throw new WombatError('The server answered something else than was asked for: is it of another version?', {
           code: 'unexpected',
@@ -52,7 +51,7 @@ export function createAdminClient({ baseUrl, token, fetch = globalThis.fetch }: 
 
 async function send(request: () => Promise<Response>, signal: AbortSignal | undefined): Promise<unknown> {
   try {
-    return await readAnswer(await request(), isAnything)
+    return await readJson(await request(), isAnything)
   } catch (error) {
     if (error instanceof WombatError || signal?.aborted === true) {
       throw error
