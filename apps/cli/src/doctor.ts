@@ -1,8 +1,8 @@
 import { access, constants, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
-import type { Config } from '@wombat/engine'
+import type { Config, DatabaseFacts } from '@wombat/engine'
 import { CliError, messageOf } from './errors.ts'
-import { bytes } from './format.ts'
+import { bytes, time } from './format.ts'
 import { painter } from './paint.ts'
 import { findRunningServer, localUrl, publicUrl } from './server-url.ts'
 import { readSettings, type Settings } from './settings.ts'
@@ -126,12 +126,25 @@ async function checkDatabase(settings: Settings): Promise<Finding[]> {
   try {
     await using server = await openServer(settings, 'doctor')
     const { examineDatabase } = await import('@wombat/engine')
-    return describeDatabase(await examineDatabase(server.url), server.description)
+    const facts = await examineDatabase(server.url)
+    return [...describeDatabase(facts, server.description), ...describeRoutes(facts, settings)]
   } catch (error) {
     return [
       { what: 'database', outcome: 'failure', detail: messageOf(error), ...(remedy === undefined ? {} : { remedy }) },
     ]
   }
+}
+
+/** A route that was mended stays closed for a while, and nobody would know why its images still wait. */
+function describeRoutes({ closedRoutes }: Pick<DatabaseFacts, 'closedRoutes'>, { config }: Settings): Finding[] {
+  return closedRoutes
+    .filter(({ route }) => config.routes.some(({ name }) => name === route))
+    .map(({ route, state, openUntil, reason }) => ({
+      what: `route ${route}`,
+      outcome: 'warning',
+      detail: `${state === 'parked' ? 'parked' : 'down'} until ${openUntil === null ? 'its next trial' : time(openUntil)}: ${reason ?? ''}`,
+      remedy: `when it is mended, \`wombat route resume ${route}\` uses it at once`,
+    }))
 }
 
 function describeDatabase(

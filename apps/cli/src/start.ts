@@ -58,6 +58,11 @@ async function runUntil(stop: AbortSignal, { terminal, settings, role, log }: St
     await makeDataDir(settings.dataDir)
     stop.throwIfAborted()
     await using server = await openServer(settings, `start ${role}`)
+    server.watch((error) =>
+      error === undefined
+        ? log.error('PostgreSQL had ended and was started again')
+        : log.error({ reason: messageOf(error) }, 'PostgreSQL has ended and does not start again'),
+    )
     const { runWombat } = await loading
     stop.throwIfAborted()
     if (config.DATABASE_URL !== undefined) {

@@ -9,6 +9,7 @@ import {
   type Reference,
 } from '@wombat/generation'
 import {
+  type AttemptEnd,
   type ClaimedImage,
   closeAttempt,
   countAttempts,
@@ -22,6 +23,7 @@ import {
 import { tellRoute, tryRoute } from './breaker.ts'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
+import { persist } from './persist.ts'
 
 /** One call of one route. */
 export interface Turn {
@@ -40,7 +42,7 @@ export async function attemptImage(
   engine: Engine,
   image: ClaimedImage,
   turn: Turn,
-  material: { prompt: string; references: readonly Reference[]; signal: AbortSignal },
+  material: { prompt: string; references: readonly Reference[]; signal: AbortSignal; deadlineMs: number },
 ): Promise<EncodedImage | undefined> {
   const { route, job } = turn
   if (turn.isProbe) {
@@ -58,12 +60,20 @@ export async function attemptImage(
       ...material,
       unclearCalls: await countUnclear(engine, image, route),
       job: job?.id,
-      onJob: (name) => noteJob(engine.db, attemptId, name),
+      onJob: (id, price) => noteJob(engine.db, attemptId, { id, ...price }),
     })
     answer = await route.provider.generate(request, material.signal)
     latencyMs = performance.now() - startedMs
     const encoded = await encodeImage(answer.bytes, image)
-    await closeAttempt(engine.db, attemptId, { outcome: 'done', latencyMs, ...meter(answer, route) })
+    // The picture is there and paid for: a database that is away for a moment must not make it unknown.
+    const end: AttemptEnd = { outcome: 'done', latencyMs, ...meter(answer, route) }
+    await persist(() => closeAttempt(engine.db, attemptId, end), {
+      signal: material.signal,
+      endMs: material.deadlineMs,
+      log: engine.log,
+      imageId: image.imageId,
+      what: 'receipt',
+    })
     if (!isActed(image, route)) {
       await tellRoute(engine, { route, imageId: image.imageId, error: undefined, tookMs: latencyMs })
     }

@@ -147,9 +147,9 @@ export function daysOrNever(value: string): number | undefined {
     return undefined
   }
   try {
-    return decimal(0, 36_500)(value)
+    return decimal(0.000001, 36_500)(value)
   } catch (error) {
-    throw new FormatError('never, or a number of days from 0 to 36500', { cause: error })
+    throw new FormatError('never, or a number of days above 0 up to 36500', { cause: error })
   }
 }
 

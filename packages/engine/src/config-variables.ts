@@ -79,7 +79,7 @@ export const VARIABLES = {
   KOALA_BASE_URL: { parse: httpUrl, default: 'https://koala.sh' },
   KOALA_CONCURRENCY: { parse: integer(1, 1000), default: 8 },
   ROUTES_FILE: { parse: text, default: './wombat.yaml' },
-  PROVIDER_TIMEOUT_SECONDS: { parse: optional(decimal(0.1, 3600)), default: none },
+  PROVIDER_TIMEOUT_SECONDS: { parse: optional(decimal(0.1, 290)), default: none },
   PROVIDER_ALLOW_PRIVATE: { parse: flag, default: false },
   ALT_TEXT_TIMEOUT_MS: { parse: integer(1, 60_000), default: 8000 },
   REFERENCE_ALLOW_HOSTS: { parse: hosts, default: [] },

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isModelId } from '@wombat/contract'
-import type { Route } from '@wombat/generation'
+import { type Route, splitByModel } from '@wombat/generation'
 import { FormatError } from './config-parsers.ts'
 import { FUTURE_VARIABLES, VARIABLES, type Values, type Variable } from './config-variables.ts'
 import { envRoutes } from './env-routes.ts'
@@ -95,10 +95,10 @@ function collectRoutes(
   env: Readonly<Record<string, string | undefined>>,
   faults: string[],
 ): readonly Route[] {
-  const ours = envRoutes(values)
+  const ours = envRoutes(values).flatMap(splitByModel)
   let filed: Route[] | undefined
   try {
-    filed = readRoutesFile(values.ROUTES_FILE, env)
+    filed = readRoutesFile(values.ROUTES_FILE, env)?.flatMap(splitByModel)
   } catch (error) {
     if (!(error instanceof RoutesFileError)) {
       throw error

@@ -147,15 +147,15 @@ function createEnhancer(config: Config, fallback: PromptEnhancer, log: Logger): 
     return fallback
   }
   return guardEnhancer(
-    (onFault) =>
+    ({ onFault, fallback: inPlace }) =>
       createOpenAiEnhancer({
         apiKey,
         baseUrl: config.OPENAI_BASE_URL,
         model: config.OPENAI_PROMPT_MODEL,
         timeoutMs: 15_000,
-        fallback,
+        fallback: inPlace,
         onFault: (error) => {
-          onFault(error)
+          onFault()
           // Its message may repeat the prompt.
           const name = error instanceof Error ? error.name : 'unknown'
           log.warn({ fault: name }, 'the prompt model failed, the prompt gets its style only')

@@ -1,5 +1,6 @@
 import { MODELS, type ModelId } from '@wombat/contract'
 import { openDatabase, pendingMigrations, type Statement } from '@wombat/database'
+import { listRouteStates, type RouteState } from '@wombat/images'
 import { openPostgresQueue } from '@wombat/queue'
 import { FsStore } from '@wombat/store'
 import type { Config } from './config.ts'
@@ -16,6 +17,8 @@ export interface DatabaseFacts {
   readonly clockAheadMs: number
   /** Undefined when it works. */
   readonly queueFault: string | undefined
+  /** Routes that are down or parked now. */
+  readonly closedRoutes: readonly Pick<RouteState, 'route' | 'state' | 'openUntil' | 'reason'>[]
 }
 
 const CLOCK: Statement = {
@@ -38,6 +41,7 @@ export async function examineDatabase(url: string): Promise<DatabaseFacts> {
       pendingMigrations: pending,
       clockAheadMs: Math.round((row?.ms ?? after) - (before + after) / 2),
       queueFault: pending.length > 0 ? undefined : await findQueueFault(url),
+      closedRoutes: pending.length > 0 ? [] : (await listRouteStates(db)).filter(({ state }) => state !== 'closed'),
     }
   } finally {
     await db.close()

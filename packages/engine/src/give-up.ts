@@ -3,7 +3,6 @@ import { type ClaimedImage, countAttempts, requeueImage } from '@wombat/images'
 import { failImage } from '@wombat/ledger'
 import { StillDownError } from './breaker.ts'
 import type { Engine } from './engine.ts'
-import { releaseReferences } from './keep-references.ts'
 import { unknownLimit } from './limits.ts'
 import { describeError } from './logger.ts'
 
@@ -35,7 +34,7 @@ export async function settleFailure(
   },
 ): Promise<void> {
   const { imageId, fence } = image
-  if (context.isStopping || error instanceof StillDownError) {
+  if (error instanceof StillDownError || (context.isStopping && mayBeHandedBack(error))) {
     await requeueImage(engine.db, { imageId, fence, delayMs: 0 })
     engine.log.info({ imageId, why: describeError(error).message }, 'image handed back')
     return
@@ -56,7 +55,6 @@ export async function settleFailure(
     return
   }
   if (await failImage(engine.db, { imageId, fence, code: decision.code, message: messageFor(decision.code, error) })) {
-    await releaseReferences(engine, image)
     // A mistake is ours: the adapter's or the configuration's.
     const level = failure === 'mistake' ? 'error' : 'warn'
     engine.log[level](
@@ -64,6 +62,11 @@ export async function settleFailure(
       'image failed, credits returned',
     )
   }
+}
+
+/** What may have been paid for is not simply done again because we stop. */
+function mayBeHandedBack(error: unknown): boolean {
+  return failureOf(error) !== 'unknown' || (error instanceof ProviderError && error.isJobAlive)
 }
 
 /** What one upstream calls a mistake, another may take. */
@@ -84,7 +87,8 @@ async function decide(
     {
       failure: context.failure,
       retryAfterMs: error instanceof ProviderError ? error.retryAfterMs : undefined,
-      attempts: counted,
+      // A job that goes on has one attempt, however often it is asked for.
+      attempts: error instanceof ProviderError && error.isJobAlive ? image.fence : counted,
       unknownAttempts: maybePaid,
       noPictureAttempts: noPicture,
       isPaid,

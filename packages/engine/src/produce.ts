@@ -104,7 +104,7 @@ async function makeImage(
       const isFetched = turn.route.provider.takesReferenceUrls !== true
       const hasWaited = image.fence > 1 || image.ageMs > WAITED_MS
       const references = isFetched ? await engine.references.load({ ...image, hasWaited }, signal) : []
-      encoded = await attemptImage(engine, image, turn, { prompt, references, signal })
+      encoded = await attemptImage(engine, image, turn, { prompt, references, signal, deadlineMs: making.deadlineMs })
       break
     } catch (error) {
       const other = await goElsewhere(engine, image, making, error)
@@ -152,7 +152,7 @@ async function goElsewhere(
     case 'no_picture':
       return undefined
     case 'unknown':
-      if (!engine.config.RETRY_UNKNOWN || !(await mayPayAgain(engine, image, making.route))) {
+      if (!(await mayPayAgain(engine, image, making.route))) {
         return undefined
       }
       break

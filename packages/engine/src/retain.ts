@@ -4,6 +4,8 @@ import { describeError } from './logger.ts'
 import { repeat } from './repeat.ts'
 
 const BATCH = 50
+/** Objects that are missing or damaged must not keep the others from their turn. */
+const MOST_FAILED = 1000
 /** A reader of the PNG may still be under way when the row already names the JPEG. */
 const REMOVE_AFTER_SECONDS = 15 * 60
 
@@ -78,7 +80,7 @@ export async function transcodeOriginals(engine: Engine, signal: AbortSignal): P
         engine.log.error({ imageId: original.imageId, err: describeError(error) }, 'original could not be transcoded')
       }
     }
-    if (originals.length === 0 || failed.length >= BATCH) {
+    if (originals.length === 0 || failed.length >= MOST_FAILED) {
       return turned
     }
   }

@@ -6,10 +6,12 @@ import {
   findExpiredLeases,
   findOverdue,
   forgetGarbage,
+  postponeGarbage,
   removeOldIdempotencyKeys,
 } from '@wombat/images'
 import { failImage } from '@wombat/ledger'
 import type { Engine } from './engine.ts'
+import { describeError } from './logger.ts'
 import { isDeadProcess } from './process-identity.ts'
 import { repeat } from './repeat.ts'
 
@@ -48,7 +50,10 @@ export async function sweepOnce(engine: Engine): Promise<void> {
     engine.log.warn({ images: freed.length }, 'images of lost workers were queued again')
   }
   await failOverdue(engine)
-  for (const { model } of engine.models.served) {
+  const { served } = engine.models
+  // Another model first each time: on a route that several share, the trial must not always be the same model's.
+  const first = Math.floor(Date.now() / SWEEP_INTERVAL_MS) % Math.max(1, served.length)
+  for (const { model } of [...served.slice(first), ...served.slice(0, first)]) {
     await announceDue(engine, model)
   }
 }
@@ -99,8 +104,13 @@ async function removeGarbage(engine: Engine): Promise<void> {
   do {
     batch = await dueGarbage(engine.db, MOST_AT_ONCE)
     for (const objectKey of batch) {
-      await engine.store.remove(objectKey)
-      await forgetGarbage(engine.db, objectKey)
+      try {
+        await engine.store.remove(objectKey)
+        await forgetGarbage(engine.db, objectKey)
+      } catch (error) {
+        engine.log.warn({ objectKey, err: describeError(error) }, 'object could not be removed, trying again later')
+        await postponeGarbage(engine.db, objectKey)
+      }
     }
   } while (batch.length === MOST_AT_ONCE && !engine.isStopping)
 }

@@ -31,6 +31,7 @@ export {
   type Route,
   type ServedModel,
   serveModels,
+  splitByModel,
 } from './routes.ts'
 export { STYLE_WORDS } from './styles.ts'
 export { createSyntheticProvider, type SyntheticOptions } from './synthetic.ts'

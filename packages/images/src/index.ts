@@ -20,7 +20,8 @@ export {
   dueGarbage,
   findWaitingReferences,
   forgetGarbage,
-  releaseObjects,
+  postponeGarbage,
+  releaseReferences,
   type WaitingReferences,
 } from './garbage.ts'
 export {
@@ -46,6 +47,7 @@ export {
   type RouteVerdict,
   reportRoute,
   resumeRoute,
+  wakeRoute,
 } from './route-states.ts'
 export {
   type FinishedRow,
