@@ -1,6 +1,7 @@
 export {
   type Account,
   type AccountSummary,
+  changeAccount,
   createAccount,
   findAccount,
   findBootstrapAccount,
@@ -18,3 +19,15 @@ export {
   listKeys,
   revokeKey,
 } from './api-keys.ts'
+export { changeKey, type KeyChange, type KeyLimits } from './key-limits.ts'
+export { parseNetwork } from './networks.ts'
+export {
+  changePlan,
+  createPlan,
+  deletePlan,
+  findPlan,
+  listPlans,
+  type Plan,
+  type PlanChange,
+  type PlanSummary,
+} from './plans.ts'
