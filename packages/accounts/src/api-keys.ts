@@ -130,23 +130,22 @@ export async function findKey(db: Database, hash: Buffer): Promise<Authenticated
 }
 
 export async function listKeys(db: Database, accountId: string): Promise<ApiKeySummary[]> {
-  const rows = await db.prisma.apiKey.findMany({ where: { accountId }, orderBy: { createdAt: 'asc' } })
-  return rows.map((row) => ({
-    keyId: row.id,
-    accountId: row.accountId,
-    name: row.name,
-    lastFour: row.lastFour,
-    createdAt: row.createdAt,
-    expiresAt: row.expiresAt,
-    revokedAt: row.revokedAt,
-    rateLimitPerMinute: row.rateLimitPerMinute,
-    dailyBudget: row.dailyBudget,
-    monthlyBudget: row.monthlyBudget,
-    allowedModels: row.allowedModels,
-    allowedQualities: row.allowedQualities,
-    allowedSizes: row.allowedSizes,
-    allowedNetworks: row.allowedNetworks,
-  }))
+  const rows = await db.prisma.apiKey.findMany({
+    where: { accountId },
+    orderBy: { createdAt: 'asc' },
+    omit: { hash: true },
+  })
+  return rows.map(toSummary)
+}
+
+/** Undefined when there is no such key. One that was revoked or has expired is found. */
+export async function findKeySummary(db: Database, keyId: string): Promise<ApiKeySummary | undefined> {
+  const row = await db.prisma.apiKey.findUnique({ where: { id: keyId }, omit: { hash: true } })
+  return row === null ? undefined : toSummary(row)
+}
+
+function toSummary({ id: keyId, ...row }: Omit<ApiKeySummary, 'keyId'> & { readonly id: string }): ApiKeySummary {
+  return { keyId, ...row }
 }
 
 /** Refused at once in every process. False: there is no such key, or it was revoked before. */

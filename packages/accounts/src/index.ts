@@ -14,6 +14,7 @@ export {
   type AuthenticatedKey,
   createKey,
   findKey,
+  findKeySummary,
   hashKey,
   isKnownKey,
   listKeys,

@@ -1,4 +1,5 @@
-import { changeAccount, deletePlan, findPlan } from '@wombat/accounts'
+import { changeAccount, deletePlan, findPlan, type KeyLimits, parseNetwork } from '@wombat/accounts'
+import { formatSize, isModelId, LISTED_SIZES, MODELS, NATIVE_SIZES } from '@wombat/contract'
 import type { Database } from '@wombat/database'
 
 /* What an operator does with plans, and with what accounts and keys may do. */
@@ -7,6 +8,7 @@ export {
   changeKey,
   changePlan,
   createPlan,
+  findKeySummary,
   findPlan,
   type KeyChange,
   type KeyLimits,
@@ -41,4 +43,26 @@ export async function setAccount(
     return 'unknown plan'
   }
   return (await changeAccount(db, accountId, change)) ? 'set' : 'unknown account'
+}
+
+const QUALITIES: readonly string[] = [...new Set(MODELS.flatMap(({ qualities }) => qualities.map(({ name }) => name)))]
+const SIZES: readonly string[] = [...new Set([...NATIVE_SIZES, ...LISTED_SIZES].map(formatSize))]
+
+/** What in the lists of a key or plan nothing could ever match, a sentence for each word. */
+export function findUnknownWords(
+  limits: { readonly [Field in keyof KeyLimits]?: KeyLimits[Field] | undefined },
+): string[] {
+  const { allowedModels = [], allowedQualities = [], allowedSizes = [], allowedNetworks = [] } = limits
+  const unknown = (words: readonly string[], isKnown: (word: string) => boolean, why: string) =>
+    words.filter((word) => !isKnown(word)).map((word) => `"${word}" is ${why}`)
+  return [
+    ...unknown(allowedModels, isModelId, `no model: they are ${MODELS.map(({ id }) => id).join(', ')}`),
+    ...unknown(allowedQualities, (word) => QUALITIES.includes(word), `no quality: they are ${QUALITIES.join(', ')}`),
+    ...unknown(allowedSizes, (word) => SIZES.includes(word), `no size that is made: they are ${SIZES.join(', ')}`),
+    ...unknown(
+      allowedNetworks,
+      (word) => parseNetwork(word) !== undefined,
+      'no network: it takes one such as 10.0.0.0/8, 2001:db8::/32 or an address',
+    ),
+  ]
 }
