@@ -3,8 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { createAccount, createKey } from '@wombat/accounts'
-import type { Plan } from '@wombat/contract'
+import { createAccount, createKey, type KeyLimits } from '@wombat/accounts'
 import { type Database, openDatabase } from '@wombat/database'
 import { createLogger, type Engine, readConfig } from '@wombat/engine'
 import { changeBalance, findBalance } from '@wombat/ledger'
@@ -27,12 +26,14 @@ export interface StartOptions {
 }
 
 export interface NewAccount {
-  readonly plan?: Plan
+  readonly plan?: string
   readonly credits?: number
   readonly rateLimitPerMinute?: number
   /** The key's own. */
   readonly keyRateLimitPerMinute?: number
   readonly expiresAt?: Date
+  /** What the key may do less than its account. */
+  readonly limits?: Partial<KeyLimits>
 }
 
 export interface TestAccount {
@@ -226,6 +227,7 @@ function createTools(home: {
       const key = await createKey(db, {
         accountId: id,
         rateLimitPerMinute: keyRateLimitPerMinute,
+        limits: limits.limits,
         ...(expiresAt === undefined ? {} : { expiresAt }),
       })
       return { accountId: id, ...key }

@@ -1,19 +1,28 @@
 import type { Account, AccountSummary } from '@wombat/engine'
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { id, integer, label, noSuchAccount, takeAccount } from './arguments.ts'
 import { addCommand, addGroup } from './command.ts'
 import { takeConsent } from './confirm.ts'
 import { eraseAll } from './erase.ts'
+import { CliError } from './errors.ts'
 import { count, credits, sheet, table, time } from './format.ts'
 import { activeKeys, toKeyJson } from './key.ts'
+import { type OrNone, orNone, toLimit } from './limits.ts'
 import { type Desk, onDatabase } from './on-database.ts'
+import { noSuchPlan, planName } from './plan.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
 interface CreateOptions {
   readonly name: string
-  readonly plan: 'basic' | 'professional'
+  readonly plan: string
   readonly credits: number
   readonly rateLimit?: number
+}
+
+interface SetOptions {
+  readonly account?: string
+  readonly plan?: string
+  readonly rateLimit?: OrNone<number>
 }
 
 export function addAccountCommands(program: Command, terminal: Terminal): void {
@@ -21,7 +30,7 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
 
   addCommand(group, 'create', 'open an account with credits and a first key, which is shown this once')
     .requiredOption('--name <name>', 'what people call it', label(100))
-    .addOption(new Option('--plan <plan>', 'what it may use').choices(['basic', 'professional']).default('basic'))
+    .option('--plan <plan>', 'what it may use: a name from `wombat plan list`', planName, 'basic')
     .option('--credits <credits>', 'what it starts with', integer(0, 1_000_000_000), 0)
     .option('--rate-limit <number>', 'requests a minute for each of its keys', integer(1, 1_000_000))
     .action((options: CreateOptions) => onDatabase(terminal, 'account create', (desk) => create(desk, options)))
@@ -35,6 +44,15 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
     .action((placed: string | undefined, options: { account?: string }) => {
       const accountId = takeAccount(placed, options)
       return onDatabase(terminal, 'account show', (desk) => show(desk, accountId))
+    })
+
+  addCommand(group, 'set [account]', 'change what it may do, at once')
+    .option('--account <id>', 'its id', id)
+    .option('--plan <plan>', 'its plan from now on', planName)
+    .option('--rate-limit <number>', 'requests a minute for each of its keys, or none', orNone(integer(1, 1_000_000)))
+    .action((placed: string | undefined, options: SetOptions) => {
+      const accountId = takeAccount(placed, options)
+      return onDatabase(terminal, 'account set', (desk) => set(desk, accountId, options))
     })
 
   addCommand(group, 'disable [account]', 'refuse its keys from now on; its images stay')
@@ -64,6 +82,9 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
 
 async function create({ db, engine }: Desk, options: CreateOptions): Promise<Outcome> {
   const { name, plan, credits: opening, rateLimit } = options
+  if ((await engine.findPlan(db, plan)) === undefined) {
+    throw noSuchPlan(plan)
+  }
   const { account, apiKey } = await engine.openAccount(db, {
     name,
     plan,
@@ -111,6 +132,22 @@ async function show({ db, engine }: Desk, accountId: string): Promise<Outcome> {
   return {
     json: { ...toAccountJson(account), keys: keys.map(toKeyJson) },
     text: `${accountSheet(account)}\n\n${activeKeys(keys)}`,
+  }
+}
+
+async function set(desk: Desk, accountId: string, options: SetOptions): Promise<Outcome> {
+  const { plan } = options
+  const rateLimitPerMinute = toLimit(options.rateLimit)
+  if (plan === undefined && rateLimitPerMinute === undefined) {
+    throw new CliError('usage', 'there is nothing to set: give --plan or --rate-limit')
+  }
+  switch (await desk.engine.setAccount(desk.db, accountId, { plan, rateLimitPerMinute })) {
+    case 'unknown account':
+      throw noSuchAccount(accountId)
+    case 'unknown plan':
+      throw noSuchPlan(plan ?? '')
+    case 'set':
+      return await show(desk, accountId)
   }
 }
 

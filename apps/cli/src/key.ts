@@ -1,23 +1,39 @@
-import type { ApiKeySummary } from '@wombat/engine'
+import type { ApiKeySummary, KeyChange } from '@wombat/engine'
 import type { Command } from 'commander'
 import { checkId, futureTime, id, integer, label, noSuchAccount, required, takeAccount } from './arguments.ts'
 import { addCommand, addGroup } from './command.ts'
 import { CliError } from './errors.ts'
 import { sheet, table, time } from './format.ts'
+import {
+  addLimitOptions,
+  type LimitOptions,
+  limitsInWords,
+  type OrNone,
+  orNone,
+  toKeyLimits,
+  toLimit,
+} from './limits.ts'
 import { type Desk, onDatabase } from './on-database.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
-interface CreateOptions {
+interface CreateOptions extends LimitOptions {
   readonly account?: string
   readonly name: string
   readonly expires?: Date
   readonly rateLimit?: number
 }
 
+interface SetOptions extends LimitOptions {
+  readonly key?: string
+  readonly name?: string
+  readonly expires?: OrNone<Date>
+  readonly rateLimit?: OrNone<number>
+}
+
 export function addKeyCommands(program: Command, terminal: Terminal): void {
   const group = addGroup(program, 'key', 'the API keys of an account')
 
-  addCommand(group, 'create [account]', 'make a key, which is shown this once')
+  addLimitOptions(addCommand(group, 'create [account]', 'make a key, which is shown this once'))
     .option('--account <id>', 'whose key it is', id)
     .option('--name <name>', 'what it is for', label(100), '')
     .option('--expires <when>', 'when it stops working: 30d, 12h, 90m or a date', futureTime)
@@ -35,17 +51,32 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
       return onDatabase(terminal, 'key list', (desk) => list(desk, accountId, options.all === true))
     })
 
+  addLimitOptions(addCommand(group, 'set [key]', 'change what it may do, at once'))
+    .option('--key <id>', 'the id of the key, from `wombat key list`', id)
+    .option('--name <name>', 'what it is for', label(100))
+    .option('--expires <when>', 'when it stops working: 30d, 12h, 90m, a date, or none', orNone(futureTime))
+    .option('--rate-limit <number>', 'requests a minute, or none', orNone(integer(1, 1_000_000)))
+    .action((placed: string | undefined, options: SetOptions) => {
+      const keyId = takeKey(placed, options)
+      return onDatabase(terminal, 'key set', (desk) => set(desk, keyId, options))
+    })
+
   addCommand(group, 'revoke [key]', 'refuse it from now on, for ever')
     .option('--key <id>', 'the id of the key, from `wombat key list`', id)
     .action((placed: string | undefined, options: { key?: string }) => {
-      const keyId = required('key', placed === undefined ? undefined : checkId('key', placed), options.key)
+      const keyId = takeKey(placed, options)
       return onDatabase(terminal, 'key revoke', (desk) => revoke(desk, keyId))
     })
 }
 
+function takeKey(placed: string | undefined, options: { key?: string }): string {
+  return required('key', placed === undefined ? undefined : checkId('key', placed), options.key)
+}
+
 async function create({ db, engine }: Desk, accountId: string, options: CreateOptions): Promise<Outcome> {
   const { name, expires, rateLimit } = options
-  const made = await engine.issueKey(db, { accountId, name, expiresAt: expires, rateLimitPerMinute: rateLimit })
+  const limits = toKeyLimits(engine, options)
+  const made = await engine.issueKey(db, { accountId, name, expiresAt: expires, rateLimitPerMinute: rateLimit, limits })
   if (made === undefined) {
     throw noSuchAccount(accountId)
   }
@@ -71,11 +102,32 @@ async function list({ db, engine }: Desk, accountId: string, isAll: boolean): Pr
   }
 }
 
+async function set({ db, engine }: Desk, keyId: string, options: SetOptions): Promise<Outcome> {
+  const change: KeyChange = {
+    name: options.name,
+    expiresAt: toLimit(options.expires),
+    rateLimitPerMinute: toLimit(options.rateLimit),
+    ...toKeyLimits(engine, options),
+  }
+  if (Object.values(change).every((value) => value === undefined)) {
+    throw new CliError('usage', 'there is nothing to set: name at least one option')
+  }
+  const key = (await engine.changeKey(db, keyId, change)) ? await engine.findKeySummary(db, keyId) : undefined
+  if (key === undefined) {
+    throw noSuchKey(keyId)
+  }
+  return { json: toKeyJson(key), text: keyTable([key]) }
+}
+
 async function revoke({ db, engine }: Desk, keyId: string): Promise<Outcome> {
   if (!(await engine.withdrawKey(db, keyId))) {
-    throw new CliError('not_found', `there is no key ${keyId}: \`wombat key list ACCOUNT\` shows the ids`)
+    throw noSuchKey(keyId)
   }
   return { json: { keyId, revoked: true }, text: `The key ${keyId} is revoked.` }
+}
+
+function noSuchKey(keyId: string): CliError {
+  return new CliError('not_found', `there is no key ${keyId}: \`wombat key list ACCOUNT\` shows the ids`)
 }
 
 /** Every `wombat generate` leaves a revoked one, which nobody wants to see every time. */
@@ -97,13 +149,16 @@ function keyTable(keys: readonly ApiKeySummary[]): string {
     stateOf(key),
     time(key.createdAt),
     key.expiresAt === null ? 'never' : time(key.expiresAt),
+    limitsInWords(key),
   ])
-  return table(['KEY', 'ENDS IN', 'NAME', 'STATE', 'CREATED', 'EXPIRES'], rows)
+  return table(['KEY', 'ENDS IN', 'NAME', 'STATE', 'CREATED', 'EXPIRES', 'LIMITS'], rows)
 }
 
 export function toKeyJson(key: ApiKeySummary) {
-  const { keyId, name, lastFour, createdAt, expiresAt, revokedAt } = key
-  return { keyId, name, lastFour, state: stateOf(key), createdAt, expiresAt, revokedAt }
+  const { keyId, name, lastFour, createdAt, expiresAt, revokedAt, rateLimitPerMinute, dailyBudget, monthlyBudget } = key
+  const { allowedModels: models, allowedQualities: qualities, allowedSizes: sizes, allowedNetworks: networks } = key
+  const limits = { rateLimitPerMinute, dailyBudget, monthlyBudget, models, qualities, sizes, networks }
+  return { keyId, name, lastFour, state: stateOf(key), createdAt, expiresAt, revokedAt, ...limits }
 }
 
 function stateOf({ revokedAt, expiresAt }: ApiKeySummary): 'active' | 'revoked' | 'expired' {

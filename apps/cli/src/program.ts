@@ -6,6 +6,7 @@ import { addGenerateCommand } from './generate-command.ts'
 import { addImageCommands } from './image.ts'
 import { addKeyCommands } from './key.ts'
 import { addLedgerCommands } from './ledger.ts'
+import { addPlanCommands } from './plan.ts'
 import { addRouteCommands } from './route.ts'
 import { addStartCommand } from './start-command.ts'
 import type { Terminal } from './terminal.ts'
@@ -17,7 +18,7 @@ All commands work while the server runs and when it doesn't, on the database of 
 from the environment and from .env; .env.example lists them.
 
 Exit codes: 0 done, 1 failed or does not add up, 2 wrong usage, 3 configuration, 4 database or server not reached,
-5 no such account, key, image or route, 6 refused as things stand, 130 interrupted.`
+5 no such account, plan, key, image or route, 6 refused as things stand, 130 interrupted.`
 
 /** All commands. What they need is loaded by the one that runs. */
 export function createProgram(terminal: Terminal): Command {
@@ -35,6 +36,7 @@ export function createProgram(terminal: Terminal): Command {
   addGenerateCommand(program, terminal)
   addDoctorCommand(program, terminal)
   addAccountCommands(program, terminal)
+  addPlanCommands(program, terminal)
   addKeyCommands(program, terminal)
   addCreditCommands(program, terminal)
   addLedgerCommands(program, terminal)

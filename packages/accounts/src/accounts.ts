@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { Plan } from '@wombat/contract'
 import type { Database, Statement } from '@wombat/database'
 
 export interface Account {
   readonly id: string
   readonly name: string
-  readonly plan: Plan
+  /** The name of a plan. */
+  readonly plan: string
   readonly balance: number
   readonly rateLimitPerMinute: number | null
   readonly isBootstrap: boolean
@@ -18,10 +18,10 @@ export type AccountSummary = Account & { readonly keys: number }
 /** Processes drop what they remember of keys when this channel speaks. */
 const NOTIFY_ACCOUNTS: Statement = { name: 'notify-accounts', text: `SELECT pg_notify('wombat_accounts', $1)` }
 
-/** A new account without credits or keys. */
+/** A new account without credits or keys. Throws when there is no such plan. */
 export async function createAccount(
   db: Database,
-  account: { name: string; plan: Plan; rateLimitPerMinute?: number | undefined; isBootstrap?: boolean },
+  account: { name: string; plan: string; rateLimitPerMinute?: number | undefined; isBootstrap?: boolean },
 ): Promise<Account> {
   const row = await db.prisma.account.create({
     data: {
@@ -60,15 +60,33 @@ export async function setAccountDisabled(db: Database, id: string, isDisabled: b
   return count === 1
 }
 
+/** In force at once in every process. Fields that are left out stay. False: there is no such account. Throws when there is no such plan. */
+export async function changeAccount(
+  db: Database,
+  id: string,
+  change: { plan?: string | undefined; rateLimitPerMinute?: number | null | undefined },
+): Promise<boolean> {
+  const { plan, rateLimitPerMinute } = change
+  const { count } = await db.prisma.account.updateMany({
+    where: { id },
+    data: {
+      ...(plan === undefined ? {} : { plan }),
+      ...(rateLimitPerMinute === undefined ? {} : { rateLimitPerMinute }),
+    },
+  })
+  await notifyAccountsChanged(db, id)
+  return count === 1
+}
+
 export async function notifyAccountsChanged(db: Database, accountId: string): Promise<void> {
   await db.run(NOTIFY_ACCOUNTS, [accountId])
 }
 
-function toAccount(row: Omit<Account, 'plan'> & { plan: string }): Account {
+function toAccount(row: Account): Account {
   return {
     id: row.id,
     name: row.name,
-    plan: row.plan === 'professional' ? 'professional' : 'basic',
+    plan: row.plan,
     balance: row.balance,
     rateLimitPerMinute: row.rateLimitPerMinute,
     isBootstrap: row.isBootstrap,

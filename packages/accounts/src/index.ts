@@ -1,6 +1,7 @@
 export {
   type Account,
   type AccountSummary,
+  changeAccount,
   createAccount,
   findAccount,
   findBootstrapAccount,
@@ -13,8 +14,21 @@ export {
   type AuthenticatedKey,
   createKey,
   findKey,
+  findKeySummary,
   hashKey,
   isKnownKey,
   listKeys,
   revokeKey,
 } from './api-keys.ts'
+export { changeKey, type KeyChange, type KeyLimits } from './key-limits.ts'
+export { parseNetwork } from './networks.ts'
+export {
+  changePlan,
+  createPlan,
+  deletePlan,
+  findPlan,
+  listPlans,
+  type Plan,
+  type PlanChange,
+  type PlanSummary,
+} from './plans.ts'

@@ -14,6 +14,12 @@ export const ERROR_STATUS = {
   plan_required: 403,
   /** The account was disabled by the operator. */
   account_disabled: 403,
+  /** The key may not be used from the client's address. */
+  address_not_allowed: 403,
+  /** The key may not ask for this model, quality or size. */
+  key_not_allowed: 403,
+  /** The price goes beyond what the key may spend in a day or a month, whatever the account has. */
+  budget_exceeded: 403,
   /** There is no such image or address. */
   not_found: 404,
   /** The address exists but not for this method. */

@@ -17,6 +17,7 @@ export {
 } from './examine.ts'
 export { checkHealth, type Health } from './health.ts'
 export type { FoundImage, HotImage } from './image-cache.ts'
+export { assertAddressAllowed } from './key-limits.ts'
 export { createLogger, describeError, type Logger } from './logger.ts'
 export {
   type Account,
@@ -50,6 +51,24 @@ export {
 } from './operate.ts'
 export { type ErasedAccount, type ErasedImage, type ErasureCounts, eraseAccount, eraseImage } from './operate-erase.ts'
 export { type AttemptLine, type ImageLine, type ImageReport, listImages, showImage } from './operate-images.ts'
+export {
+  changeKey,
+  changePlan,
+  createPlan,
+  findKeySummary,
+  findPlan,
+  findUnknownWords,
+  type KeyChange,
+  type KeyLimits,
+  listPlans,
+  type Plan,
+  type PlanChange,
+  type PlanRemoval,
+  type PlanSummary,
+  parseNetwork,
+  removePlan,
+  setAccount,
+} from './operate-plans.ts'
 export { listRoutes, type ResumeOutcome, type RouteLine, resumeRoute } from './operate-routes.ts'
 export { produceNext } from './produce.ts'
 export { assertNotRefusedTooOften, imageUrl, type RequestAnswer, requestImages } from './request.ts'

@@ -6,11 +6,12 @@ import {
   createKey,
   findAccount,
   findBootstrapAccount,
+  type KeyLimits,
   listAccounts,
   listKeys,
   revokeKey,
 } from '@wombat/accounts'
-import { type Plan, parseImageName } from '@wombat/contract'
+import { parseImageName } from '@wombat/contract'
 import { type Database, migrate, openDatabase, type Statement } from '@wombat/database'
 import { retryNow } from '@wombat/images'
 import { changeBalance } from '@wombat/ledger'
@@ -88,10 +89,10 @@ export interface OpenedAccount {
   readonly apiKey: string
 }
 
-/** An account with credits and a key; the key comes last, so that what a kill leaves half made can spend nothing. */
+/** An account with credits and a key, on a plan that exists; the key comes last, so that what a kill leaves half made can spend nothing. */
 export async function openAccount(
   db: Database,
-  wish: { name: string; plan: Plan; credits: number; rateLimitPerMinute?: number | undefined },
+  wish: { name: string; plan: string; credits: number; rateLimitPerMinute?: number | undefined },
 ): Promise<OpenedAccount> {
   const account = await createAccount(db, wish)
   let { balance } = account
@@ -130,7 +131,13 @@ export async function findMainAccount(db: Database): Promise<Account | undefined
 /** Undefined when there is no such account. */
 export async function issueKey(
   db: Database,
-  wish: { accountId: string; name: string; expiresAt?: Date | undefined; rateLimitPerMinute?: number | undefined },
+  wish: {
+    accountId: string
+    name: string
+    expiresAt?: Date | undefined
+    rateLimitPerMinute?: number | undefined
+    limits?: Partial<KeyLimits> | undefined
+  },
 ): Promise<{ keyId: string; apiKey: string } | undefined> {
   if ((await findAccount(db, wish.accountId)) === undefined) {
     return undefined

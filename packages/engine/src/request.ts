@@ -2,9 +2,11 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { AuthenticatedKey } from '@wombat/accounts'
 import { ApiError, formatSimulation, formatSize, type GenerationOrder, newImageId } from '@wombat/contract'
 import { countRefusals, findReplay, findRequestImages } from '@wombat/images'
-import { type AcceptOutcome, type AcceptRequest, findBalance } from '@wombat/ledger'
+import { type AcceptOutcome, type AcceptRequest, findBalance, isOverBudget } from '@wombat/ledger'
 import { actOut } from './act-out.ts'
 import type { Engine } from './engine.ts'
+import { assertInPlan, assertKeyAllows, budgetExceeded } from './key-limits.ts'
+import { deadlineHoursOf } from './plans.ts'
 
 /** The answer of a POST: the body, and what its headers say. */
 export interface RequestAnswer {
@@ -62,8 +64,8 @@ export async function requestImages(
     isOriginalPreserved: order.preserveOriginal,
     creditsPerImage: order.creditsPerImage,
     imageIds: Array.from({ length: order.numImages }, newImageId),
-    plan: key.plan,
-    deadlineHours: engine.config.GENERATION_DEADLINE_HOURS[key.plan],
+    plan: key.plan.name,
+    deadlineHours: deadlineHoursOf(engine.config, key.plan),
     simulate: simulation && formatSimulation(simulation),
   }
   const outcome =
@@ -119,13 +121,8 @@ function assertMayRequest(engine: Engine, key: AuthenticatedKey, order: Generati
   if (key.isAccountDisabled || wanted === 'account_disabled') {
     throw new ApiError('account_disabled', ACCOUNT_DISABLED)
   }
-  if ((order.requiredPlan === 'professional' && key.plan !== 'professional') || wanted === 'plan_required') {
-    throw new ApiError(
-      'plan_required',
-      `${order.model} at quality ${order.quality} needs the Professional Plan. On the Basic Plan you can use gpt-image-2 at quality fast, and standard.`,
-      { details: { requiredPlan: 'professional', plan: 'basic' } },
-    )
-  }
+  assertInPlan(key, order, wanted === 'plan_required')
+  assertKeyAllows(key, order)
 }
 
 /** The public address of an image: made when it is shown, never stored, so that a server can move. */
@@ -145,6 +142,8 @@ function refuse(outcome: AcceptOutcome, price: number): void {
         'idempotency_conflict',
         'This Idempotency-Key was used within the last 24 hours with another request. Use a new key for a new request.',
       )
+    case 'over budget':
+      throw budgetExceeded(outcome.budget, price)
     case 'insufficient':
       throw new ApiError(
         'insufficient_credits',
@@ -195,7 +194,10 @@ async function writePrompt(
     return { prompt: undefined, alt: '' }
   }
   // No call to an upstream for a request that is going to be refused or replayed; the transaction decides all the same.
-  const isHopeless = request.isHopeless || (await findBalance(engine.db, key.accountId)) < request.price
+  const isHopeless =
+    request.isHopeless ||
+    (await findBalance(engine.db, key.accountId)) < request.price ||
+    (key.hasBudget && (await isOverBudget(engine.db, key.keyId, request.price)))
   const enhancer = isHopeless ? engine.localEnhancer : engine.enhancer
   return await enhancer.enhance(wish, AbortSignal.timeout(engine.config.ALT_TEXT_TIMEOUT_MS))
 }

@@ -36,7 +36,15 @@ export {
 } from './life-cycle.ts'
 export { findOriginals, findPromisedSize, type OldOriginal, replaceOriginal } from './originals.ts'
 export { claimPrompt, findPrompt, type PromptRow, storePrompt } from './prompts.ts'
-export { countRefusals, type ErasableRequest, type Erasure, eraseImage, expireImages, listErasable } from './removal.ts'
+export {
+  adoptImages,
+  countRefusals,
+  type ErasableRequest,
+  type Erasure,
+  eraseImage,
+  expireImages,
+  listErasable,
+} from './removal.ts'
 export {
   type BreakerFigures,
   changeRoute,

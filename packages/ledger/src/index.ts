@@ -1,4 +1,11 @@
-export { type AcceptOutcome, type AcceptRequest, openAcceptor, type RequestAcceptor } from './accept.ts'
+export {
+  type AcceptOutcome,
+  type AcceptRequest,
+  openAcceptor,
+  type RequestAcceptor,
+  type SpentBudget,
+} from './accept.ts'
+export { isOverBudget, removeOldSpending } from './budgets.ts'
 export { type BalanceChange, changeBalance } from './change-balance.ts'
 export { findBalance, type LedgerLine, listEntries } from './entries.ts'
 export { failImage } from './refund.ts'

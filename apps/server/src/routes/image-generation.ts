@@ -1,5 +1,5 @@
 import { formatSimulation, SIMULATE_HEADER } from '@wombat/contract'
-import { type Engine, type RequestAnswer, requestImages } from '@wombat/engine'
+import { assertAddressAllowed, type Engine, type RequestAnswer, requestImages } from '@wombat/engine'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Limiters } from '../plugins/limiters.ts'
 import { admit, mayWish, readOrder, readWish } from '../plugins/simulation.ts'
@@ -11,6 +11,7 @@ export function registerImageGeneration(app: FastifyInstance, parts: { engine: E
     const wish = readWish(request, engine)
     const key = await admit(request, reply, { ...parts, wish })
     const order = readOrder(request, engine, wish)
+    assertAddressAllowed(key, request.ip)
     const idempotencyKey = request.headers['idempotency-key']
     const answer = await requestImages(
       engine,
