@@ -11,6 +11,7 @@ import { addStartCommand } from './start-command.ts'
 import type { Terminal } from './terminal.ts'
 import { addUsageCommand } from './usage.ts'
 import { version } from './version.ts'
+import { addWebhookCommands } from './webhook.ts'
 
 const EPILOGUE = `
 All commands work while the server runs and when it doesn't, on the database of DATA_DIR or DATABASE_URL. Settings come
@@ -41,5 +42,6 @@ export function createProgram(terminal: Terminal): Command {
   addUsageCommand(program, terminal)
   addImageCommands(program, terminal)
   addRouteCommands(program, terminal)
+  addWebhookCommands(program, terminal)
   return program
 }

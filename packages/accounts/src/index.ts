@@ -18,3 +18,4 @@ export {
   listKeys,
   revokeKey,
 } from './api-keys.ts'
+export { createWebhook, deleteWebhook, findWebhook, listWebhooks, MOST_WEBHOOKS, type Webhook } from './webhooks.ts'

@@ -28,6 +28,8 @@ export interface AcceptRequest {
   readonly plan: string
   /** Faults to act out, for the synthetic provider. */
   readonly simulate?: string | undefined
+  /** The client's own labels, for reports. */
+  readonly tags?: Readonly<Record<string, string>> | undefined
 }
 
 /** What the transaction said. `balance` is the account's, in credits, after it. */
@@ -222,5 +224,6 @@ function toJson(request: AcceptRequest, n: number) {
     deadline_hours: request.deadlineHours,
     plan: request.plan,
     simulate: request.simulate,
+    tags: request.tags,
   }
 }
