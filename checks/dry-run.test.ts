@@ -63,7 +63,7 @@ describe('?dryRun=1', { timeout: 60_000 }, () => {
     assert.match(answer.headers.get('content-type') ?? '', /^application\/json/)
     assert.deepEqual(await traces(), before)
     // Not for the alt text either.
-    assert.equal(emulator.calls.length, 0)
+    assert.equal(emulator.requests.length, 0)
   })
 
   test('with true and without the slash as well', async () => {
