@@ -1,5 +1,6 @@
 /** Webhooks, as who gets them sees them: a real receiver on loopback, which the setting allows. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
 import { failImage, verifyLedger } from '@wombat/ledger'
 import { until } from '@wombat/testing'
@@ -153,6 +154,29 @@ describe('a webhook', { timeout: 120_000 }, () => {
     await until(async () => (await hook.rows())[0]?.status === 'delivered', { what: 'it is delivered' })
     const ids = hook.received().map((message) => verify(hook.secret, message).id)
     assert.deepEqual([ids.length, new Set(ids).size], [2, 1])
+  })
+
+  test('can be verified by the code in docs/webhooks.md', async () => {
+    const docs = readFileSync(new URL('../docs/webhooks.md', import.meta.url), 'utf8')
+    const code = /```js\n([\s\S]+?)```/.exec(docs)?.[1] ?? ''
+    const { verifyWebhook } = await import(`data:text/javascript,${encodeURIComponent(code)}`)
+    const hook = await subscribe(receiver, '/documented')
+    assert.equal((await json('webhook', 'test', hook.webhookId)).httpStatus, 204)
+    const [got] = hook.received()
+    assert.ok(got !== undefined)
+    const { headers } = got
+    const body = Buffer.from(got.body)
+    assert.equal(verifyWebhook(hook.secret, headers, body).type, 'webhook.test')
+    const two = { ...headers, 'webhook-signature': `v1,AAAA v2,x ${headers['webhook-signature']}` }
+    assert.equal(verifyWebhook(hook.secret, two, body).type, 'webhook.test')
+    const unsigned = /not signed with this secret/
+    assert.throws(() => verifyWebhook(hook.secret, headers, Buffer.from(`${got.body} `)), unsigned)
+    assert.throws(() => verifyWebhook(`whsec_${Buffer.alloc(32).toString('base64')}`, headers, body), unsigned)
+    assert.throws(() => verifyWebhook(hook.secret, { ...headers, 'webhook-id': 'msg_1' }, body), unsigned)
+    assert.throws(() => verifyWebhook(hook.secret, { ...headers, 'webhook-signature': 'v1,AAAA' }, body), unsigned)
+    const old = { ...headers, 'webhook-timestamp': String(Number(headers['webhook-timestamp']) - 301) }
+    assert.throws(() => verifyWebhook(hook.secret, old, body), /too old/)
+    assert.throws(() => verifyWebhook(hook.secret, {}, body), /too old/)
   })
 
   test('costs nothing and gives nothing back: the ledger is sound', async () => {

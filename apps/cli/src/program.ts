@@ -18,7 +18,7 @@ All commands work while the server runs and when it doesn't, on the database of 
 from the environment and from .env; .env.example lists them.
 
 Exit codes: 0 done, 1 failed or does not add up, 2 wrong usage, 3 configuration, 4 database or server not reached,
-5 no such account, key, image or route, 6 refused as things stand, 130 interrupted.`
+5 no such account, key, image, route or webhook, 6 refused as things stand, 130 interrupted.`
 
 /** All commands. What they need is loaded by the one that runs. */
 export function createProgram(terminal: Terminal): Command {
