@@ -46,6 +46,13 @@ export function addImageCommands(program: Command, terminal: Terminal): void {
       await onDatabase(terminal, 'image retry', (desk) => retry(desk, imageId))
     })
 
+  addCommand(group, 'cancel [image]', 'call off an image that waits, and give its credits back')
+    .option('--image <id>', 'its id, file name or URL')
+    .action(async (placed: string | undefined, options: { image?: string }) => {
+      const imageId = await takeImage(placed, options)
+      await onDatabase(terminal, 'image cancel', (desk) => cancel(desk, imageId))
+    })
+
   addCommand(group, 'erase [image]', 'delete an image for good; one that is still to be made is refunded')
     .option('--image <id>', 'its id, file name or URL')
     .option('--yes', 'do not ask')
@@ -119,6 +126,7 @@ function imageSheet(image: ImageReport): string {
     ['prompt', image.prompt || undefined],
     ['final prompt', image.finalPrompt || undefined],
     ['alt', image.alt === '' ? undefined : image.alt],
+    ['tags', tagsText(image.tags)],
     ['provider', image.provider ?? undefined],
     [
       'stored',
@@ -129,6 +137,11 @@ function imageSheet(image: ImageReport): string {
     ['created', time(image.createdAt)],
     ['finished', image.finishedAt === null ? undefined : time(image.finishedAt)],
   ])
+}
+
+function tagsText(tags: ImageReport['tags']): string | undefined {
+  const pairs = Object.entries(tags).map(([name, value]) => `${name}=${value}`)
+  return pairs.length === 0 ? undefined : pairs.join(', ')
 }
 
 function attemptTable(attempts: readonly AttemptLine[]): string {
@@ -176,5 +189,24 @@ async function retry({ db, engine }: Desk, imageId: string): Promise<Outcome> {
         'refused',
         `the image ${imageId} failed for good and its credits were given back: request it anew`,
       )
+  }
+}
+
+async function cancel({ db, engine }: Desk, imageId: string): Promise<Outcome> {
+  const outcome = await engine.cancelImage(db, imageId)
+  switch (outcome) {
+    case 'cancelled':
+      return {
+        json: { imageId, status: 'cancelled' },
+        text: `The image ${imageId} is cancelled, and its credits were given back.`,
+      }
+    case 'unknown image':
+      throw noSuchImage(imageId)
+    case 'being made':
+      throw new CliError('refused', `the image ${imageId} is being made right now: \`wombat image erase\` removes it`)
+    case 'ready':
+    case 'removed':
+    case 'failed':
+      throw new CliError('refused', `the image ${imageId} is done (${outcome}): there is nothing to cancel`)
   }
 }

@@ -12,13 +12,14 @@ import { addStartCommand } from './start-command.ts'
 import type { Terminal } from './terminal.ts'
 import { addUsageCommand } from './usage.ts'
 import { version } from './version.ts'
+import { addWebhookCommands } from './webhook.ts'
 
 const EPILOGUE = `
 All commands work while the server runs and when it doesn't, on the database of DATA_DIR or DATABASE_URL. Settings come
 from the environment and from .env; .env.example lists them.
 
 Exit codes: 0 done, 1 failed or does not add up, 2 wrong usage, 3 configuration, 4 database or server not reached,
-5 no such account, plan, key, image or route, 6 refused as things stand, 130 interrupted.`
+5 no such account, plan, key, image, route or webhook, 6 refused as things stand, 130 interrupted.`
 
 /** All commands. What they need is loaded by the one that runs. */
 export function createProgram(terminal: Terminal): Command {
@@ -43,5 +44,6 @@ export function createProgram(terminal: Terminal): Command {
   addUsageCommand(program, terminal)
   addImageCommands(program, terminal)
   addRouteCommands(program, terminal)
+  addWebhookCommands(program, terminal)
   return program
 }

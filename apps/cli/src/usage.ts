@@ -1,5 +1,5 @@
-import type { UsageGroup, UsageLine } from '@wombat/engine'
-import { type Command, Option } from 'commander'
+import type { NamedGroup, UsageGroup, UsageLine } from '@wombat/engine'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { id, moment, noSuchAccount } from './arguments.ts'
 import { addCommand } from './command.ts'
 import { csv } from './csv.ts'
@@ -18,17 +18,35 @@ interface Options {
 
 type Figures = Omit<UsageLine, 'group' | 'name' | 'lastFour'>
 
-const GROUPS: readonly UsageGroup[] = ['account', 'key', 'model', 'day', 'route']
+const GROUPS: readonly NamedGroup[] = ['account', 'key', 'model', 'day', 'route']
+
+const TAG = 'tag:'
+
+type Kind = NamedGroup | 'tag'
+
+function kindOf(by: UsageGroup): Kind {
+  return GROUPS.find((one) => one === by) ?? 'tag'
+}
+
+/** One of the groups, or `tag:NAME`. */
+function group(text: string): UsageGroup {
+  const named = GROUPS.find((one) => one === text)
+  if (named === undefined && !/^tag:[a-z][a-z0-9_-]{0,31}$/.test(text)) {
+    throw new InvalidArgumentError(`Allowed choices are ${GROUPS.join(', ')}, or a tag such as tag:team.`)
+  }
+  return named ?? `tag:${text.slice(TAG.length)}`
+}
 
 const EPILOGUE = `
 An image counts for the time when it was ordered: from --since on and before --until, which take a day or a time of UTC
 (2030-01-31, 2030-01-31T18:00), or how long ago (7d, 24h). READY are also those that were removed since. NET is charged
 less refunded. COST is what the providers took in US dollars, as far as they say it; UNKNOWN counts the calls of paid
-ones that ended without it. By route an image counts for the last one that had it, a call for the one that was called.`
+ones that ended without it. By route an image counts for the last one that had it, a call for the one that was called. tag:NAME has a line for
+each value of the tag NAME (X-Wombat-Tags: NAME=VALUE), and one for what came without it.`
 
 export function addUsageCommand(program: Command, terminal: Terminal): void {
   addCommand(program, 'usage', 'what was ordered, made, charged, and paid to the providers')
-    .addOption(new Option('--by <what>', 'a line for each').choices(GROUPS).default('model'))
+    .option('--by <what>', `a line for each: ${GROUPS.join(', ')}, or tag:NAME`, group, 'model')
     .option('--since <when>', 'ordered from then on', moment)
     .option('--until <when>', 'ordered before then', moment)
     .option('--account <id>', 'of this account only', id)
@@ -65,7 +83,7 @@ async function report({ db, engine }: Desk, options: Options): Promise<Outcome> 
 
 /** What a line is about, under its names in JSON and CSV. */
 function toLabels(by: UsageGroup, { group, name, lastFour }: UsageLine): Readonly<Record<string, string | null>> {
-  switch (by) {
+  switch (kindOf(by)) {
     case 'account':
       return { accountId: group, name }
     case 'key':
@@ -76,6 +94,8 @@ function toLabels(by: UsageGroup, { group, name, lastFour }: UsageLine): Readonl
       return { day: group }
     case 'route':
       return { route: group }
+    case 'tag':
+      return { tag: by.slice(TAG.length), value: group }
   }
 }
 
@@ -111,12 +131,13 @@ function addUp(lines: readonly UsageLine[]): Figures {
   }
 }
 
-const CSV_LABELS: Readonly<Record<UsageGroup, readonly string[]>> = {
+const CSV_LABELS: Readonly<Record<Kind, readonly string[]>> = {
   account: ['account', 'name'],
   key: ['key', 'name', 'last_four'],
   model: ['model'],
   day: ['day'],
   route: ['route'],
+  tag: ['tag', 'value'],
 }
 
 const CSV_FIGURES = [
@@ -133,7 +154,7 @@ const CSV_FIGURES = [
 
 function toCsv(by: UsageGroup, lines: readonly UsageLine[]): string {
   return csv(
-    [...CSV_LABELS[by], ...CSV_FIGURES],
+    [...CSV_LABELS[kindOf(by)], ...CSV_FIGURES],
     lines.map((line) => {
       const { costMicroUsd, unknownCosts, ...counted } = toFigures(line)
       const labels = Object.values(toLabels(by, line)).map((label) => label ?? '')
@@ -142,12 +163,13 @@ function toCsv(by: UsageGroup, lines: readonly UsageLine[]): string {
   )
 }
 
-const LABELS: Readonly<Record<UsageGroup, readonly string[]>> = {
+const LABELS: Readonly<Record<Kind, readonly string[]>> = {
   account: ['ACCOUNT', 'NAME'],
   key: ['KEY', 'NAME', 'ENDS IN'],
   model: ['MODEL'],
   day: ['DAY (UTC)'],
   route: ['ROUTE'],
+  tag: ['VALUE OF TAG'],
 }
 
 const FIGURES = ['ORDERED', 'READY', 'FAILED', 'CHARGED', 'REFUNDED', 'NET', 'ATTEMPTS', 'COST', 'UNKNOWN']
@@ -156,10 +178,14 @@ function toTable(by: UsageGroup, lines: readonly UsageLine[], total: Figures): s
   if (lines.length === 0) {
     return 'Nothing was ordered.'
   }
-  const labels = LABELS[by]
+  const labels = LABELS[kindOf(by)]
   const rows = lines.map((line) => {
     const { group, name, lastFour } = line
-    const shown = [group ?? 'none yet', name ?? '', lastFour === null ? '' : `…${lastFour}`]
+    const shown = [
+      group ?? (kindOf(by) === 'tag' ? 'without it' : 'none yet'),
+      name ?? '',
+      lastFour === null ? '' : `…${lastFour}`,
+    ]
     return [...shown.slice(0, labels.length), ...toCells(line)]
   })
   const last = ['TOTAL', '', ''].slice(0, labels.length)

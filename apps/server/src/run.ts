@@ -7,6 +7,7 @@ import {
   prepareDatabase,
   startRetention,
   startSweep,
+  startWebhooks,
   startWorker,
 } from '@wombat/engine'
 import { startServer } from './server.ts'
@@ -49,6 +50,8 @@ export async function runWombat(
     if (role !== 'api') {
       const worker = await startWorker(engine)
       parts.push({ stop: () => worker.stop({ graceMs }) }, startSweep(engine), startRetention(engine))
+      const webhooks = startWebhooks(engine)
+      parts.push({ stop: () => webhooks.stop({ graceMs }) })
     }
     return { url: server?.url, bootstrap, engine, stop }
   } catch (error) {

@@ -6,6 +6,7 @@ import { registerBodies } from './plugins/bodies.ts'
 import { registerClosing } from './plugins/closing.ts'
 import { answerClientError, answerFrameworkError, registerErrors } from './plugins/errors.ts'
 import { createLimiters } from './plugins/limiters.ts'
+import { registerCancelImage } from './routes/cancel-image.ts'
 import { registerDevClock } from './routes/dev-clock.ts'
 import { registerHealth } from './routes/health.ts'
 import { openHotLane } from './routes/hot-lane.ts'
@@ -68,6 +69,7 @@ export async function startServer(engine: Engine): Promise<RunningServer> {
   const closing = registerClosing(app, lane)
   registerImageGeneration(app, { engine, limiters })
   registerImage(app, { engine, limiters })
+  registerCancelImage(app, { engine, limiters })
   registerHealth(app, { engine })
   registerDevClock(app, { engine })
   registerIndex(app)

@@ -32,3 +32,4 @@ export {
   type PlanChange,
   type PlanSummary,
 } from './plans.ts'
+export { createWebhook, deleteWebhook, findWebhook, listWebhooks, MOST_WEBHOOKS, type Webhook } from './webhooks.ts'

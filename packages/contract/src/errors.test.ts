@@ -18,6 +18,8 @@ test('every code has the status of the contract', () => {
     method_not_allowed: 405,
     request_timeout: 408,
     idempotency_conflict: 409,
+    image_in_progress: 409,
+    image_finished: 409,
     generation_failed: 410,
     generation_deadline: 410,
     image_cancelled: 410,

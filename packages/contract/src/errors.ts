@@ -28,6 +28,10 @@ export const ERROR_STATUS = {
   request_timeout: 408,
   /** The idempotency key was used with another body. */
   idempotency_conflict: 409,
+  /** The image is being made right now, so it can't be cancelled any more. */
+  image_in_progress: 409,
+  /** The image is done, whatever became of it: there is nothing to cancel. */
+  image_finished: 409,
   /** Every way to make the image was tried and failed, and its credits were given back. */
   generation_failed: 410,
   /** The image was not made before its deadline, and its credits were given back. */

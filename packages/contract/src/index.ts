@@ -51,3 +51,4 @@ export {
   type SimulationFault,
 } from './simulation.ts'
 export { effectiveSize, formatSize, LISTED_SIZES, NATIVE_SIZES, parseSize, type Size } from './sizes.ts'
+export { parseTags, TAGS_HEADER, type Tags, type TagsFault } from './tags.ts'

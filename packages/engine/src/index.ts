@@ -1,9 +1,11 @@
 export type { AuthenticatedKey } from '@wombat/accounts'
-export { sumUsage, type UsageFilter, type UsageGroup, type UsageLine } from '@wombat/ledger'
+export { type NamedGroup, sumUsage, type UsageFilter, type UsageGroup, type UsageLine } from '@wombat/ledger'
 export type { Bootstrap } from './bootstrap.ts'
+export { type CancelOutcome, cancelImage } from './cancel.ts'
 export { CONFIG_VARIABLES, type Config, ConfigError, readConfig } from './config.ts'
 export { awaitImage } from './deliver.ts'
 export { advanceDevClock, type DevClock, readDevClock } from './dev-clock.ts'
+export { type DryRun, priceRequest } from './dry-run.ts'
 export { type Engine, openEngine, prepareDatabase } from './engine.ts'
 export { createErrorLogger } from './error-logger.ts'
 export {
@@ -70,9 +72,21 @@ export {
   setAccount,
 } from './operate-plans.ts'
 export { listRoutes, type ResumeOutcome, type RouteLine, resumeRoute } from './operate-routes.ts'
+export {
+  type DeliveryLine,
+  listDeliveries,
+  listWebhooks,
+  openWebhook,
+  removeWebhook,
+  tryWebhook,
+  type Webhook,
+  type WebhookOutcome,
+  type WebhookTest,
+} from './operate-webhooks.ts'
 export { produceNext } from './produce.ts'
 export { assertNotRefusedTooOften, imageUrl, type RequestAnswer, requestImages } from './request.ts'
 export { removeExpired, startRetention, transcodeOriginals } from './retain.ts'
 export { imageStatus, toErrorCode } from './status.ts'
 export { startSweep } from './sweep.ts'
+export { startWebhooks } from './webhooks.ts'
 export { startWorker } from './worker.ts'

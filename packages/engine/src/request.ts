@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { AuthenticatedKey } from '@wombat/accounts'
-import { ApiError, formatSimulation, formatSize, type GenerationOrder, newImageId } from '@wombat/contract'
+import { ApiError, formatSimulation, formatSize, type GenerationOrder, newImageId, type Tags } from '@wombat/contract'
 import { countRefusals, findReplay, findRequestImages } from '@wombat/images'
 import { type AcceptOutcome, type AcceptRequest, findBalance, isOverBudget } from '@wombat/ledger'
 import { actOut } from './act-out.ts'
@@ -32,6 +32,7 @@ export async function requestImages(
   key: AuthenticatedKey,
   order: GenerationOrder,
   idempotencyKey: string | undefined,
+  tags?: Tags,
 ): Promise<RequestAnswer> {
   const idempotency = idempotencyKey === undefined ? undefined : fingerprint(order, idempotencyKey)
   // What was granted once is answered again, although the plan or the providers have changed since.
@@ -67,6 +68,7 @@ export async function requestImages(
     plan: key.plan.name,
     deadlineHours: deadlineHoursOf(engine.config, key.plan),
     simulate: simulation && formatSimulation(simulation),
+    tags,
   }
   const outcome =
     simulation?.error === undefined
@@ -111,7 +113,7 @@ export async function assertNotRefusedTooOften(engine: Engine, key: Authenticate
 }
 
 /** The checks that need no transaction: 400 before 403. Each also where the request asks for its failure. */
-function assertMayRequest(engine: Engine, key: AuthenticatedKey, order: GenerationOrder): void {
+export function assertMayRequest(engine: Engine, key: AuthenticatedKey, order: GenerationOrder): void {
   const wanted = order.simulation?.error
   const { routes, reason } = engine.models.find(order.model)
   if (routes.length === 0 || wanted === 'model_unavailable') {
@@ -126,11 +128,11 @@ function assertMayRequest(engine: Engine, key: AuthenticatedKey, order: Generati
 }
 
 /** The public address of an image: made when it is shown, never stored, so that a server can move. */
-export function imageUrl(engine: Engine, imageId: string): string {
+export function imageUrl(engine: Pick<Engine, 'publicUrl'>, imageId: string): string {
   return `${engine.publicUrl}/api/image/${imageId}.jpg`
 }
 
-function refuse(outcome: AcceptOutcome, price: number): void {
+export function refuse(outcome: AcceptOutcome, price: number): void {
   switch (outcome.status) {
     case 'accepted':
     case 'replay':
@@ -154,7 +156,7 @@ function refuse(outcome: AcceptOutcome, price: number): void {
 }
 
 /** The body is compared by what it means, so that other white space or order of fields is the same request. */
-function fingerprint(order: GenerationOrder, idempotencyKey: string): { keyHash: string; bodyHash: string } {
+export function fingerprint(order: GenerationOrder, idempotencyKey: string): { keyHash: string; bodyHash: string } {
   if (!IDEMPOTENCY_KEY.test(idempotencyKey)) {
     throw new ApiError('invalid_request', 'The header Idempotency-Key must be 1 to 255 printable ASCII characters.', {
       details: { field: 'Idempotency-Key' },

@@ -8,6 +8,18 @@ export {
 } from './attempts.ts'
 export { type ClaimedImage, claimImage, type RouteCandidate } from './claim.ts'
 export {
+  type ClaimedDelivery,
+  claimDeliveries,
+  type DeliveryLine,
+  disableWebhook,
+  endDelivery,
+  giveUpDeliveries,
+  hasDueDeliveries,
+  listDeliveries,
+  postponeDelivery,
+  pruneDeliveries,
+} from './deliveries.ts'
+export {
   decodeCheck,
   decodeWhole,
   type EncodedImage,
@@ -63,11 +75,14 @@ export {
   findImage,
   findImageDetails,
   findImageStatus,
+  findOwnedImage,
   findReplay,
   findRequestImages,
   type ImageDetails,
   type ImageRow,
   type ImageStatusRow,
   listImages,
+  matchReplay,
+  type OwnedImage,
   removeOldIdempotencyKeys,
 } from './rows.ts'

@@ -113,7 +113,9 @@ ALTER TABLE key_spending
 ALTER TABLE webhook_deliveries
   ADD CONSTRAINT webhook_deliveries_status_check CHECK (status IN ('pending', 'delivered', 'failed')),
   ADD CONSTRAINT webhook_deliveries_event_check CHECK (event IN ('image.finished', 'image.failed'));
-CREATE INDEX webhook_deliveries_due_idx ON webhook_deliveries (due_at) WHERE status = 'pending';
+-- What is due is looked for webhook by webhook, so that one that is away for long does not stand before the others.
+CREATE INDEX webhook_deliveries_due_idx ON webhook_deliveries (webhook_id, due_at) WHERE status = 'pending';
+CREATE INDEX webhook_deliveries_created_idx ON webhook_deliveries USING brin (created_at);
 
 -- Audit log --------------------------------------------------------------------------------------------------------
 
@@ -392,21 +394,71 @@ BEGIN
   RETURN (SELECT count(*) FROM images i WHERE i.status = 'generating' AND i.account_id = account) < most;
 END $$;
 
+-- As before, without the accounts that are named.
+DROP FUNCTION next_image(text);
+CREATE FUNCTION next_image(lane text, full_accounts uuid[]) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  start uuid := gen_random_uuid();
+  picked text;
+BEGIN
+  WITH RECURSIVE behind AS (
+    (SELECT i.account_id, 1 AS place FROM images i
+     WHERE i.status = 'queued' AND i.model = lane AND i.account_id > start ORDER BY i.account_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT i.account_id FROM images i
+            WHERE i.status = 'queued' AND i.model = lane AND i.account_id > w.account_id ORDER BY i.account_id LIMIT 1),
+           w.place + 1
+    FROM behind w WHERE w.account_id IS NOT NULL AND w.place < 64),
+  before AS (
+    (SELECT i.account_id, 1 AS place FROM images i
+     WHERE i.status = 'queued' AND i.model = lane AND i.account_id <= start ORDER BY i.account_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT i.account_id FROM images i
+            WHERE i.status = 'queued' AND i.model = lane AND i.account_id > w.account_id AND i.account_id <= start
+            ORDER BY i.account_id LIMIT 1),
+           w.place + 1
+    FROM before w WHERE w.account_id IS NOT NULL AND w.place < 64),
+  waiting AS (SELECT account_id FROM behind UNION ALL SELECT account_id FROM before),
+  busy AS (
+    SELECT i.account_id, count(*) AS images FROM images i
+    WHERE i.status = 'generating' AND i.model = lane GROUP BY i.account_id)
+  SELECT oldest.id INTO picked
+  FROM (SELECT account_id FROM waiting WHERE account_id IS NOT NULL AND account_id <> ALL (full_accounts)) w
+    CROSS JOIN LATERAL (
+      SELECT i.id, i.created_at FROM images i
+      WHERE i.status = 'queued' AND i.model = lane AND i.account_id = w.account_id AND i.due_at <= now()
+      ORDER BY i.created_at LIMIT 1) oldest
+    LEFT JOIN busy b ON b.account_id = w.account_id
+    LEFT JOIN account_turns t ON t.model = lane AND t.account_id = w.account_id
+  ORDER BY coalesce(b.images, 0),
+           floor(coalesce(t.turns * power(0.5, least(60, extract(epoch FROM now() - t.counted_at) / 30)), 0)),
+           oldest.created_at
+  LIMIT 1;
+  RETURN picked;
+END $$;
+
 -- As before, without accounts that have as many images in the making as their plan allows.
 CREATE OR REPLACE FUNCTION claim_image(lane text, wanted text, owner text, lease_seconds double precision, candidates jsonb)
 RETURNS TABLE (image_id text, route text, is_probe boolean, job_attempt bigint, job_id text)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-  picked record;
+  picked text;
   found_job record;
+  bound route_states;
+  bound_most int;
   chosen text;
-  start uuid := gen_random_uuid();
+  owner_account uuid;
   has_limits boolean;
   full_accounts uuid[] := '{}';
 BEGIN
-  IF NOT EXISTS (SELECT FROM images i WHERE i.status = 'queued' AND i.model = lane AND i.due_at <= now()
-                   AND (wanted IS NULL OR i.id = wanted)) THEN
+  IF wanted IS NULL THEN
+    PERFORM FROM images i WHERE i.status = 'queued' AND i.model = lane AND i.due_at <= now() LIMIT 1;
+  ELSE
+    PERFORM FROM images i WHERE i.id = wanted AND i.status = 'queued' AND i.model = lane AND i.due_at <= now();
+  END IF;
+  IF NOT FOUND THEN
     RETURN;
   END IF;
   chosen := free_route(candidates);
@@ -419,77 +471,136 @@ BEGIN
     full_accounts := accounts_at_limit();
   END IF;
 
-  LOOP
-    IF wanted IS NOT NULL THEN
-      SELECT i.id, i.account_id INTO picked FROM images i WHERE i.id = wanted;
-    ELSE
-      -- Of very many accounts a sample is enough: up to 64 from a random place on, and up to 64 from the beginning.
-      WITH RECURSIVE behind AS (
-        (SELECT i.account_id, 1 AS place FROM images i
-         WHERE i.status = 'queued' AND i.model = lane AND i.account_id > start ORDER BY i.account_id LIMIT 1)
-        UNION ALL
-        SELECT (SELECT i.account_id FROM images i
-                WHERE i.status = 'queued' AND i.model = lane AND i.account_id > w.account_id ORDER BY i.account_id LIMIT 1),
-               w.place + 1
-        FROM behind w WHERE w.account_id IS NOT NULL AND w.place < 64),
-      before AS (
-        (SELECT i.account_id, 1 AS place FROM images i
-         WHERE i.status = 'queued' AND i.model = lane AND i.account_id <= start ORDER BY i.account_id LIMIT 1)
-        UNION ALL
-        SELECT (SELECT i.account_id FROM images i
-                WHERE i.status = 'queued' AND i.model = lane AND i.account_id > w.account_id AND i.account_id <= start
-                ORDER BY i.account_id LIMIT 1),
-               w.place + 1
-        FROM before w WHERE w.account_id IS NOT NULL AND w.place < 64),
-      waiting AS (SELECT account_id FROM behind UNION ALL SELECT account_id FROM before),
-      busy AS (
-        SELECT i.account_id, count(*) AS images FROM images i
-        WHERE i.status = 'generating' AND i.model = lane GROUP BY i.account_id)
-      SELECT oldest.id, w.account_id INTO picked
-      FROM (SELECT account_id FROM waiting WHERE account_id IS NOT NULL AND account_id <> ALL (full_accounts)) w
-        CROSS JOIN LATERAL (
-          SELECT i.id, i.created_at FROM images i
-          WHERE i.status = 'queued' AND i.model = lane AND i.account_id = w.account_id AND i.due_at <= now()
-          ORDER BY i.created_at LIMIT 1) oldest
-        LEFT JOIN busy b ON b.account_id = w.account_id
-        LEFT JOIN account_turns t ON t.model = lane AND t.account_id = w.account_id
-      ORDER BY coalesce(b.images, 0),
-               floor(coalesce(t.turns * power(0.5, least(60, extract(epoch FROM now() - t.counted_at) / 30)), 0)),
-               oldest.created_at
-      LIMIT 1;
-    END IF;
-    IF picked.id IS NULL THEN
+  FOR turn IN 1..64 LOOP
+    picked := coalesce(wanted, next_image(lane, full_accounts));
+    IF picked IS NULL THEN
       RETURN;
     END IF;
-    EXIT WHEN NOT has_limits OR may_begin(picked.account_id);
-    IF wanted IS NOT NULL THEN
-      RETURN;
+    SELECT i.account_id INTO owner_account FROM images i WHERE i.id = picked;
+    IF has_limits AND NOT may_begin(owner_account) THEN
+      IF wanted IS NOT NULL THEN
+        RETURN;
+      END IF;
+      -- Another claim was quicker with the last place of this account: others go on.
+      full_accounts := full_accounts || owner_account;
+      picked := NULL;
+      CONTINUE;
     END IF;
-    -- Another claim was quicker with the last place of this account: others go on.
-    full_accounts := full_accounts || picked.account_id;
-  END LOOP;
+    SELECT a.id, a.route, a.job_id INTO found_job FROM attempts a
+      WHERE a.image_id = picked AND a.outcome IS NULL AND a.job_id IS NOT NULL
+        AND a.route IN (SELECT x.id FROM jsonb_to_recordset(candidates) AS x(id text))
+      ORDER BY a.id DESC LIMIT 1;
+    EXIT WHEN found_job.id IS NULL OR found_job.route = chosen;
 
-  SELECT a.id, a.route, a.job_id INTO found_job FROM attempts a
-    WHERE a.image_id = picked.id AND a.outcome IS NULL AND a.job_id IS NOT NULL
-      AND a.started_at > now() - interval '1 hour'
-      AND a.route IN (SELECT x.id FROM jsonb_to_recordset(candidates) AS x(id text))
-    ORDER BY a.id DESC LIMIT 1;
+    SELECT * INTO bound FROM route_states r WHERE r.route = found_job.route;
+    SELECT x.most INTO bound_most FROM jsonb_to_recordset(candidates) AS x(id text, most int) WHERE x.id = bound.route;
+    EXIT WHEN route_room(bound.state, bound.open_until, bound.paused_until, bound.next_call_at, bound.ramp,
+                         bound.probe_image, bound.route, bound_most,
+                         (SELECT count(*) FROM images i WHERE i.status = 'generating' AND i.route = bound.route)) > 0;
+    -- Out of the way of those behind it; when its route is back it is due at once (wake_route).
+    UPDATE images i
+      SET due_at = greatest(now() + interval '1 second', bound.open_until, bound.paused_until),
+          announce_at = greatest(now() + interval '1 second', bound.open_until, bound.paused_until),
+          route = bound.route
+      WHERE i.id = picked AND i.status = 'queued';
+    picked := NULL;
+    IF wanted IS NOT NULL THEN
+      RETURN;
+    END IF;
+  END LOOP;
 
   UPDATE images i
     SET status = 'generating', fence = i.fence + 1, lease_owner = owner,
         lease_until = now() + make_interval(secs => lease_seconds), route = coalesce(found_job.route, chosen)
-    WHERE i.id = picked.id AND i.status = 'queued' AND i.due_at <= now();
+    WHERE i.id = picked AND i.status = 'queued' AND i.due_at <= now()
+    RETURNING i.account_id INTO owner_account;
   IF NOT FOUND THEN
     RETURN;
   END IF;
 
-  INSERT INTO account_turns AS t (model, account_id, turns, counted_at) VALUES (lane, picked.account_id, 1, now())
+  INSERT INTO account_turns AS t (model, account_id, turns, counted_at) VALUES (lane, owner_account, 1, now())
     ON CONFLICT (model, account_id) DO UPDATE
       SET turns = 1 + t.turns * power(0.5, least(60, extract(epoch FROM now() - t.counted_at) / 30)), counted_at = now();
-  image_id := picked.id;
+  image_id := picked;
   route := coalesce(found_job.route, chosen);
-  is_probe := CASE WHEN route = chosen THEN use_route(chosen, candidates, picked.id) ELSE false END;
+  is_probe := use_route(route, candidates, picked);
   job_attempt := found_job.id;
   job_id := found_job.job_id;
   RETURN NEXT;
+END $$;
+
+-- Webhooks: the messages -------------------------------------------------------------------------------------------
+
+-- Writes a message for each webhook of an account, in the transaction that ends the image.
+CREATE FUNCTION tell_webhooks(of_image text, of_account uuid, what text) RETURNS void
+LANGUAGE sql AS $$
+  INSERT INTO webhook_deliveries (id, webhook_id, image_id, event)
+    SELECT gen_random_uuid(), w.id, of_image, what
+    FROM webhooks w WHERE w.account_id = of_account AND w.disabled_at IS NULL;
+$$;
+
+-- Marks an image as failed for good and gives its credits back, in one transaction,
+-- with the messages that say so.
+-- expected_fence NULL stands for an image that nobody holds. False: the image has moved on, nothing was done.
+CREATE OR REPLACE FUNCTION fail_image(image_id text, expected_fence int, code text, reason text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+  owner_id uuid;
+  of_request uuid;
+  credits int;
+  after_refund int;
+BEGIN
+  -- Locks are taken in one order everywhere: account, then image.
+  SELECT i.account_id, i.request_id INTO owner_id, of_request FROM images i WHERE i.id = image_id;
+  PERFORM FROM accounts a WHERE a.id = owner_id FOR UPDATE;
+
+  UPDATE images i
+    SET status = 'failed', failure_code = code, failure_message = reason, finished_at = now(),
+        lease_owner = NULL, lease_until = NULL
+    WHERE i.id = image_id
+      AND CASE WHEN expected_fence IS NULL THEN i.status = 'queued'
+               ELSE i.status = 'generating' AND i.fence = expected_fence END;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+
+  SELECT -e.amount INTO STRICT credits FROM ledger_entries e WHERE e.kind = 'charge' AND e.ref = image_id;
+  UPDATE accounts a SET balance = a.balance + credits WHERE a.id = owner_id RETURNING a.balance INTO after_refund;
+  INSERT INTO ledger_entries (account_id, kind, amount, balance_after, ref, note)
+    VALUES (owner_id, 'refund', credits, after_refund, image_id, code);
+  PERFORM release_references(of_request);
+  PERFORM tell_webhooks(image_id, owner_id, 'image.failed');
+  PERFORM pg_notify('wombat_image', image_id);
+  RETURN true;
+END $$;
+
+-- As in the migration of the dev clock, with the deliveries of webhooks.
+CREATE OR REPLACE FUNCTION advance_dev_clock(step_ms bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+  step interval := step_ms * interval '1 millisecond';
+BEGIN
+  IF step_ms <= 0 THEN
+    RAISE EXCEPTION 'time never goes backwards';
+  END IF;
+  INSERT INTO dev_clock AS c (offset_ms) VALUES (step_ms)
+    ON CONFLICT (is_only) DO UPDATE SET offset_ms = c.offset_ms + step_ms
+      WHERE c.offset_ms + step_ms <= 36500 * 86400000::bigint;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  UPDATE idempotency_keys SET created_at = created_at - step;
+  UPDATE route_states SET open_until = open_until - step, paused_until = paused_until - step,
+    next_call_at = next_call_at - step, changed_at = changed_at - step;
+  UPDATE requests SET created_at = created_at - step;
+  UPDATE images SET created_at = created_at - step, due_at = due_at - step, announce_at = announce_at - step,
+    deadline_at = deadline_at - step, finished_at = finished_at - step, stored_at = stored_at - step;
+  UPDATE attempts SET started_at = started_at - step, finished_at = finished_at - step;
+  UPDATE garbage_objects SET delete_after = delete_after - step;
+  UPDATE api_keys SET expires_at = expires_at - step WHERE expires_at IS NOT NULL;
+  UPDATE account_turns SET counted_at = counted_at - step;
+  UPDATE webhook_deliveries SET created_at = created_at - step, due_at = due_at - step, delivered_at = delivered_at - step;
+  PERFORM pg_notify('wombat_accounts', '');
+  PERFORM pg_notify('wombat_image', '*');
+  RETURN true;
 END $$;

@@ -21,7 +21,7 @@ const FASTIFY_ERRORS: Readonly<Record<string, { code: ErrorCode; message: string
 
 const METHODS: readonly { path: RegExp; allow: string }[] = [
   { path: /^\/api\/image-generation\/?$/, allow: 'POST, OPTIONS' },
-  { path: /^\/api\/image\/[^/]+\/?$/, allow: 'GET, HEAD, OPTIONS' },
+  { path: /^\/api\/image\/[^/]+\/?$/, allow: 'GET, HEAD, DELETE, OPTIONS' },
   { path: /^\/(health\/(live|ready))?\/?$/, allow: 'GET' },
 ]
 
