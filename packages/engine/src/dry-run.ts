@@ -1,7 +1,7 @@
 import type { AuthenticatedKey } from '@wombat/accounts'
 import { formatSize, type GenerationOrder } from '@wombat/contract'
 import { matchReplay } from '@wombat/images'
-import { type AcceptOutcome, findBalance } from '@wombat/ledger'
+import { type AcceptOutcome, findBalance, findBudgetExcess } from '@wombat/ledger'
 import { actOut } from './act-out.ts'
 import type { Engine } from './engine.ts'
 import { assertMayRequest, fingerprint, refuse } from './request.ts'
@@ -42,7 +42,7 @@ export async function priceRequest(
   const wanted = order.simulation?.error
   const outcome =
     wanted === undefined
-      ? foresee(await findBalance(engine.db, key.accountId), price, isSame)
+      ? await foresee(engine, key, price, isSame)
       : await actOut(engine, wanted, { accountId: key.accountId, price, isReplay })
   refuse(outcome, price)
   return {
@@ -50,7 +50,7 @@ export async function priceRequest(
     credits: isReplay ? 0 : price,
     creditsPerImage: order.creditsPerImage,
     balance: outcome.balance,
-    plan: key.plan,
+    plan: key.plan.name,
     model: order.model,
     size: formatSize(order.size),
     quality: order.quality,
@@ -60,9 +60,19 @@ export async function priceRequest(
 }
 
 /** What the transaction would say. */
-function foresee(balance: number, price: number, isSame: boolean | undefined): AcceptOutcome {
+async function foresee(
+  engine: Engine,
+  key: AuthenticatedKey,
+  price: number,
+  isSame: boolean | undefined,
+): Promise<AcceptOutcome> {
+  const balance = await findBalance(engine.db, key.accountId)
   if (isSame !== undefined) {
     return isSame ? { status: 'replay', balance, requestId: '' } : { status: 'conflict', balance }
+  }
+  const budget = key.hasBudget ? await findBudgetExcess(engine.db, key.keyId, price) : undefined
+  if (budget !== undefined) {
+    return { status: 'over budget', balance, budget }
   }
   return { status: balance < price ? 'insufficient' : 'accepted', balance }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Database, Statement } from '@wombat/database'
+import { type BudgetRow, type SpentBudget, toSpentBudget } from './budgets.ts'
 
 /** One POST that passed every check but the one for credits. Its images are named before it is sent. */
 export interface AcceptRequest {
@@ -33,15 +34,6 @@ export interface AcceptRequest {
   readonly tags?: Readonly<Record<string, string>> | undefined
 }
 
-/** What a key may spend in a period of UTC, and has. */
-export interface SpentBudget {
-  readonly period: 'day' | 'month'
-  readonly budget: number
-  readonly spent: number
-  /** ISO 8601. */
-  readonly resetsAt: string
-}
-
 /** What the transaction said. `balance` is the account's, in credits, after it. */
 export type AcceptOutcome =
   | { readonly status: 'accepted'; readonly balance: number }
@@ -64,8 +56,8 @@ interface OutcomeRow {
   readonly outcome: AcceptOutcome['status']
   readonly balance: number
   readonly request_id: string
-  /** Of the outcome over budget; `resets` is UTC without saying so. */
-  readonly budget: (Omit<SpentBudget, 'resetsAt'> & { readonly resets: string }) | null
+  /** Of the outcome over budget. */
+  readonly budget: BudgetRow | null
 }
 
 interface Waiting {
@@ -213,8 +205,7 @@ function toOutcome(row: OutcomeRow): AcceptOutcome {
       return { status, balance, requestId: row.request_id }
     case 'over budget': {
       assert(row.budget !== null)
-      const { resets, ...budget } = row.budget
-      return { status, balance, budget: { ...budget, resetsAt: `${resets}.000Z` } }
+      return { status, balance, budget: toSpentBudget(row.budget) }
     }
     case 'accepted':
     case 'insufficient':

@@ -3,9 +3,8 @@ export {
   type AcceptRequest,
   openAcceptor,
   type RequestAcceptor,
-  type SpentBudget,
 } from './accept.ts'
-export { isOverBudget, removeOldSpending } from './budgets.ts'
+export { findBudgetExcess, isOverBudget, removeOldSpending, type SpentBudget } from './budgets.ts'
 export { type BalanceChange, changeBalance } from './change-balance.ts'
 export { findBalance, type LedgerLine, listEntries } from './entries.ts'
 export { failImage } from './refund.ts'

@@ -1,5 +1,5 @@
 import { ApiError, parseImageName } from '@wombat/contract'
-import { cancelImage, type Engine, imageStatus } from '@wombat/engine'
+import { assertAddressAllowed, cancelImage, type Engine, imageStatus } from '@wombat/engine'
 import type { FastifyInstance } from 'fastify'
 import { authenticate } from '../plugins/auth.ts'
 import type { Limiters } from '../plugins/limiters.ts'
@@ -9,6 +9,7 @@ export function registerCancelImage(app: FastifyInstance, parts: { engine: Engin
   const { engine, limiters } = parts
   app.delete<{ Params: { name: string } }>('/api/image/:name', async (request, reply) => {
     const key = await authenticate(request, parts)
+    assertAddressAllowed(key, request.ip)
     if (key.isAccountDisabled) {
       throw new ApiError('account_disabled', 'This account is disabled. Ask who runs this server.')
     }
