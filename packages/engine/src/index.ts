@@ -10,7 +10,7 @@ export {
   type DatabaseFacts,
   examineDatabase,
   examineProviders,
-  findStoreFault,
+  examineStore,
   listServedModels,
   type ProviderFacts,
   type ServedModel,

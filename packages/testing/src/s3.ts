@@ -24,6 +24,10 @@ export interface S3Server extends AsyncDisposable {
 
 export async function startS3({ bucket = 'wombat-test' }: { bucket?: string } = {}): Promise<S3Server> {
   const app = buildApp({ logger: false })
+  for (const type of ['image/jpeg', 'image/png']) {
+    // It stops at 11 MB otherwise.
+    app.addContentTypeParser(type, { parseAs: 'buffer', bodyLimit: 64_000_000 }, (_, body, done) => done(null, body))
+  }
   await app.listen({ port: 0, host: '127.0.0.1' })
   const target = new URL(app.listeningOrigin)
   const made = await fetch(new URL(`/${bucket}`, target), { method: 'PUT' })
