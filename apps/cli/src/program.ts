@@ -8,6 +8,7 @@ import { addKeyCommands } from './key.ts'
 import { addLedgerCommands } from './ledger.ts'
 import { addRouteCommands } from './route.ts'
 import { addStartCommand } from './start-command.ts'
+import { addStoreCommands } from './store.ts'
 import type { Terminal } from './terminal.ts'
 import { addUsageCommand } from './usage.ts'
 import { version } from './version.ts'
@@ -41,5 +42,6 @@ export function createProgram(terminal: Terminal): Command {
   addUsageCommand(program, terminal)
   addImageCommands(program, terminal)
   addRouteCommands(program, terminal)
+  addStoreCommands(program, terminal)
   return program
 }

@@ -144,7 +144,7 @@ export function bucket(value: string): string {
   return value
 }
 
-/** Ends with a slash, unless it is empty. */
+/** Ends with a slash. */
 export function keyPrefix(value: string): string {
   const path = value.replace(/\/+$/, '')
   const parts = path.split('/')

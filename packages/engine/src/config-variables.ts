@@ -54,7 +54,7 @@ export const VARIABLES = {
   S3_ACCESS_KEY_ID: { parse: optional(word), default: none, isSecret: true },
   S3_SECRET_ACCESS_KEY: { parse: optional(word), default: none, isSecret: true },
   S3_FORCE_PATH_STYLE: { parse: optional(flag), default: none },
-  S3_PREFIX: { parse: keyPrefix, default: '' },
+  S3_PREFIX: { parse: optional(keyPrefix), default: none },
   BOOTSTRAP_API_KEY: { parse: optional(key), default: none, isSecret: true },
   BOOTSTRAP_CREDITS: { parse: integer(0, 1_000_000_000), default: 1000 },
   LOG_LEVEL: { parse: choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'), default: 'info' },

@@ -18,6 +18,7 @@ export {
 export { checkHealth, type Health } from './health.ts'
 export type { FoundImage, HotImage } from './image-cache.ts'
 export { createLogger, describeError, type Logger } from './logger.ts'
+export { openNamedStore, openStore, type StoreName, storeName } from './open-store.ts'
 export {
   type Account,
   type AccountSummary,
@@ -51,6 +52,14 @@ export {
 export { type ErasedAccount, type ErasedImage, type ErasureCounts, eraseAccount, eraseImage } from './operate-erase.ts'
 export { type AttemptLine, type ImageLine, type ImageReport, listImages, showImage } from './operate-images.ts'
 export { listRoutes, type ResumeOutcome, type RouteLine, resumeRoute } from './operate-routes.ts'
+export { type CopyProgress, type CopyReport, copyStore, type UncopiedObject } from './operate-store.ts'
+export {
+  type LostImage,
+  type RepairReport,
+  repairStore,
+  type StoreReport,
+  verifyStore,
+} from './operate-store-verify.ts'
 export { produceNext } from './produce.ts'
 export { assertNotRefusedTooOften, imageUrl, type RequestAnswer, requestImages } from './request.ts'
 export { removeExpired, startRetention, transcodeOriginals } from './retain.ts'

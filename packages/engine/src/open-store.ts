@@ -41,7 +41,7 @@ export function openNamedStore(config: StoreValues, dataDir: string, name: Store
     credentials: hasKey ? { accessKeyId, secretAccessKey } : undefined,
     // Names of buckets are names of hosts at AWS; elsewhere nobody has set up the DNS for that.
     isPathStyle: config.S3_FORCE_PATH_STYLE ?? endpoint !== undefined,
-    prefix: config.S3_PREFIX,
+    prefix: config.S3_PREFIX ?? '',
   })
 }
 
@@ -53,7 +53,7 @@ export function storeContradictions(config: StoreValues): string[] {
     S3_ACCESS_KEY_ID,
     S3_SECRET_ACCESS_KEY,
     S3_FORCE_PATH_STYLE,
-    S3_PREFIX: S3_PREFIX || undefined,
+    S3_PREFIX,
   }).flatMap(([name, value]) => (value === undefined ? [] : [name]))
   const faults: string[] = []
   if (S3_BUCKET === undefined && given.length > 0) {

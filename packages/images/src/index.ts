@@ -61,3 +61,11 @@ export {
   listImages,
   removeOldIdempotencyKeys,
 } from './rows.ts'
+export {
+  countStoredImages,
+  findStoredImages,
+  findUnnamedObjects,
+  giveUpImage,
+  listStoredImages,
+  type StoredImage,
+} from './stored-objects.ts'

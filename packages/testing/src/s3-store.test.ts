@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, IncomingMessage } from 'node:http'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type S3Limits, type S3Settings, S3Store } from '@wombat/store'
@@ -68,6 +68,49 @@ describe('S3Store', { timeout: 60_000 }, () => {
       }
     }
     assert.ok(Buffer.concat(chunks).equals(bytes))
+  })
+
+  it('takes no more from S3 than its reader has room for', async () => {
+    await using server = await startS3()
+    await using stores = openStores()
+    const store = stores.open(settingsOf(server))
+    await store.put(KEY, randomBytes(48_000_000), 'image/jpeg')
+    const stream = await store.open(KEY)
+    assert.ok(stream instanceof IncomingMessage)
+    const chunks = stream.iterator({ destroyOnReturn: false })
+    await chunks.next()
+    let seen = -1
+    await until(
+      () => {
+        const isStill = stream.socket.bytesRead === seen
+        seen = stream.socket.bytesRead
+        return isStill
+      },
+      { what: 'it stands still' },
+    )
+    assert.ok(seen < 24_000_000, `${seen} bytes`)
+    assert.equal(server.openBodies, 1)
+    stream.destroy()
+    await until(() => server.openBodies === 0, { what: 'the rest is called off' })
+  })
+
+  it("uses the machine's credentials when it is given none, and says when there are none", async () => {
+    await using server = await startS3()
+    await using stores = openStores()
+    const nowhere = '/nowhere/at/all'
+    const names = { AWS_SHARED_CREDENTIALS_FILE: nowhere, AWS_CONFIG_FILE: nowhere, AWS_EC2_METADATA_DISABLED: 'true' }
+    const before = { ...process.env }
+    try {
+      Object.assign(process.env, names)
+      const none = stores.open(settingsOf(server, { credentials: undefined }))
+      await assert.rejects(none.read(KEY), /no credentials were found: set S3_ACCESS_KEY_ID/)
+      Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'of-the-machine', AWS_SECRET_ACCESS_KEY: 'secret' })
+      const store = stores.open(settingsOf(server, { credentials: undefined }))
+      await store.put(KEY, Buffer.from('x'), 'image/jpeg')
+      assert.equal(String(await store.read(KEY)), 'x')
+    } finally {
+      process.env = before
+    }
   })
 })
 

@@ -16,6 +16,8 @@ export interface S3Server extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>
   /** Method and path with query of every request so far. */
   readonly requests: readonly string[]
+  /** Answers that are on their way now. */
+  readonly openBodies: number
   /** What the next requests meet whose method and path match, as `GET /bucket/images/…`. */
   fail(fault: S3Fault, options?: { times?: number; only?: RegExp }): void
   /** Ends all faults. */
@@ -35,6 +37,7 @@ export async function startS3({ bucket = 'wombat-test' }: { bucket?: string } = 
     throw new Error(`no bucket could be made: ${made.status}`)
   }
   const requests: string[] = []
+  let openBodies = 0
   let faults: { fault: S3Fault; left: number; only: RegExp }[] = []
 
   function takeFault(line: string): S3Fault | undefined {
@@ -47,6 +50,10 @@ export async function startS3({ bucket = 'wombat-test' }: { bucket?: string } = 
   const front = createServer((incoming, outgoing) => {
     const line = `${incoming.method} ${incoming.url}`
     requests.push(line)
+    openBodies += 1
+    outgoing.once('close', () => {
+      openBodies -= 1
+    })
     answer(incoming, outgoing, { target, fault: takeFault(line) })
   })
   front.listen({ port: 0, host: '127.0.0.1' })
@@ -62,6 +69,9 @@ export async function startS3({ bucket = 'wombat-test' }: { bucket?: string } = 
       S3_SECRET_ACCESS_KEY: 'test-secret',
     },
     requests,
+    get openBodies() {
+      return openBodies
+    },
     fail(fault, { times = Number.POSITIVE_INFINITY, only = /./ } = {}) {
       faults.push({ fault, left: times, only })
     },
