@@ -5,7 +5,8 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { eraseImage, transcodeOriginals } from '@wombat/engine'
-import { startS3, until } from '@wombat/testing'
+import { createTemporaryDirectory, startS3, until } from '@wombat/testing'
+import { runCli } from '../apps/cli/src/run-cli.ts'
 import { decode, finishNow, openRaw, order, orderOne, pathOf, query, requestText } from './image-tools.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 
@@ -67,6 +68,20 @@ test('an image goes from the POST through a worker into the bucket and from ther
   }
   assert.equal(existsSync(path.join(busy.dataDir, 'blobs')), false)
   assert.equal((await healthOf(busy)).status, 200)
+})
+
+test('the doctor says which store it is, and what is wrong with it', async () => {
+  await using folder = await createTemporaryDirectory()
+  const examine = async (more: Readonly<Record<string, string>>) => {
+    const settings = { DATABASE_URL: server.databaseUrl, ...s3.env, ...more }
+    const { stdout } = await runCli(['doctor', '--json'], { folder: folder.path, env: settings })
+    return JSON.parse(stdout).checks.find(({ what }: { what: string }) => what === 'store')
+  }
+  const detail = `images on S3 wombat-test/a at ${s3.endpoint}`
+  assert.deepEqual(await examine({ S3_PREFIX: 'a' }), { what: 'store', outcome: 'ok', detail })
+  const { outcome, detail: fault } = await examine({ S3_BUCKET: 'not-there' })
+  assert.equal(outcome, 'failure')
+  assert.match(fault, /Images cannot be kept on S3 not-there .*: there is no bucket not-there/)
 })
 
 describe('delivery from the bucket', { timeout: 60_000 }, () => {

@@ -67,7 +67,7 @@ describe('wombat store copy', { timeout: 120_000 }, () => {
     await using s3 = await startS3()
     await using server = await startTestServer({ role: 'api', env: { BOOTSTRAP_CREDITS: '100000' } })
     const ids: string[] = []
-    while (ids.length < 160) {
+    while (ids.length < 100) {
       ids.push(...(await order(server, { numImages: 4 })))
     }
     await Promise.all(ids.map((id) => finishNow(server.engine, id, 'image/jpeg')))
@@ -77,18 +77,27 @@ describe('wombat store copy', { timeout: 120_000 }, () => {
     let isMaking = true
     const making = (async () => {
       while (isMaking) {
-        const [id = ''] = await order(server, { numImages: 4 })
+        const id = await orderOne(server)
         assert.equal((await server.get(pathOf(id))).status, 200)
       }
     })()
     const args = ['store', 'copy', '--from', 'disk', '--to', 's3']
     {
       await using first = await startCli([...args, '--json'], cliOptions(server, s3.env))
-      await until(() => puts().length >= 40, { what: 'a quarter of the images is copied' })
+      await until(() => puts().length >= 25, { what: 'a quarter of the images is copied' })
       assert.equal((await first.stop('SIGKILL')).stdout, '')
     }
     const before = new Set(puts())
     assert.ok(before.size < ids.length, 'it was killed before its end')
+
+    {
+      await using second = await startCli([...args, '--json'], cliOptions(server, s3.env))
+      await until(() => puts().length >= before.size + 15, { what: 'more is copied' })
+      const { code, stdout, stderr } = await second.stop('SIGINT')
+      assert.equal(code, 130, stderr)
+      assert.equal(JSON.parse(stdout).isComplete, false)
+    }
+    const done = new Set(puts())
 
     const { code, report } = await json(server, s3.env, ...args)
     isMaking = false
@@ -97,7 +106,7 @@ describe('wombat store copy', { timeout: 120_000 }, () => {
     await worker.stop()
     assert.deepEqual([code, report.isComplete, report.uncopied], [0, true, []])
     // Some were under way when it died.
-    assert.ok(report.present >= before.size - 8 && report.present <= before.size, `${report.present} of ${before.size}`)
+    assert.ok(report.present >= done.size - 8 && report.present <= done.size, `${report.present} of ${done.size}`)
     assert.ok(report.passes >= 2)
     const times = new Map<string, number>()
     for (const key of puts()) {

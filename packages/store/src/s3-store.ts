@@ -33,7 +33,7 @@ export interface S3Limits {
   readonly attempts: number
 }
 
-const LIMITS: S3Limits = { connectMs: 3_000, answerMs: 15_000, stallMs: 15_000, wholeMs: 60_000, attempts: 3 }
+const LIMITS: S3Limits = { connectMs: 3_000, answerMs: 30_000, stallMs: 30_000, wholeMs: 90_000, attempts: 3 }
 
 /** A read whose body breaks off is begun anew that often. */
 const READ_ATTEMPTS = 3
