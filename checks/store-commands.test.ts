@@ -241,6 +241,22 @@ describe('wombat store verify', { timeout: 120_000 }, () => {
     assert.equal(sum.code, 0)
   })
 
+  test('lets no script delete what looks like the store of another installation', async () => {
+    await using server = await startTestServer({ role: 'api' })
+    const sound = await orderReady(server)
+    const files = await Promise.all(
+      Array.from({ length: 101 }, (_, n) => writeObject(server, `images/zz/other/${n}.jpg`, 2 * HOUR_MS)),
+    )
+    const args = ['store', 'verify', '--repair', '--yes']
+    const { code, stdout, stderr } = await runCli(args, cliOptions(server))
+    assert.deepEqual([code, stdout], [6, ''])
+    assert.match(stderr, /101 of 102 objects have no row, .* another installation's/)
+    assert.ok(files.every((file) => existsSync(file)))
+    await rm(files[0] ?? '')
+    assert.equal((await json(server, {}, ...args)).report.repair.deleted, 100)
+    assert.ok(existsSync(fileOf(server, sound)))
+  })
+
   test('does the same in a bucket, whose objects nobody can make older', async () => {
     await using s3 = await startS3()
     await using server = await startTestServer({ role: 'api', env: s3.env })

@@ -11,6 +11,7 @@ export interface VerifyOptions {
   readonly deep?: true
   readonly repair?: true
   readonly giveUp?: true
+  readonly yes?: true
 }
 
 /** With `consent` it also mends. */
@@ -38,6 +39,7 @@ export async function verify(
     share[Symbol.dispose]()
     let repair: RepairReport | undefined
     if (consent !== undefined && report.lost.length + report.unnamed.length > 0 && !stop.aborted) {
+      assertPlausible(report, options)
       await consent.ask(question(report, store.description, options), stop)
       repair = await engine.repairStore(db, store, { report, other, isToGiveUp: options.giveUp === true, stop })
     }
@@ -45,6 +47,21 @@ export async function verify(
   } finally {
     await store.close()
     await other?.close()
+  }
+}
+
+/** More than this, and more than half of all: nobody's script may do that without a person who looks. */
+const MANY = 100
+
+/** The wrong database, bucket or prefix makes everything look unnamed or lost. */
+function assertPlausible({ images, objects, lost, unnamed }: StoreReport, { giveUp, yes }: VerifyOptions): void {
+  const isMuch = (some: number, all: number) => some > MANY && some > all / 2
+  const isLosing = giveUp === true && isMuch(lost.length, images)
+  if (yes === true && (isLosing || isMuch(unnamed.length, objects))) {
+    throw new CliError(
+      'refused',
+      `${count(unnamed.length)} of ${plural(objects, 'object has', 'objects have')} no row, and ${count(lost.length)} of ${plural(images, 'image', 'images')} no bytes: this looks like another installation's database or store. If it is right, run it at a terminal without --yes`,
+    )
   }
 }
 

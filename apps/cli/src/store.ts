@@ -48,7 +48,7 @@ export function addStoreCommands(program: Command, terminal: Terminal): void {
     .option('--give-up', 'with --repair: mark images as removed whose bytes are nowhere')
     .option('--yes', 'do not ask')
     .addHelpText('after', VERIFY_HELP)
-    .action(async (options: VerifyOptions & { yes?: true }) => {
+    .action(async (options: VerifyOptions) => {
       if (options.giveUp === true && options.repair !== true) {
         throw new CliError('usage', '--give-up is a part of --repair: give both')
       }
