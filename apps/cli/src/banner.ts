@@ -11,6 +11,8 @@ export interface Ready {
   readonly url: string | undefined
   readonly role: Role
   readonly dataDir: string
+  /** Where images are kept. */
+  readonly store: string
   /** Without its password. */
   readonly database: string
   readonly served: readonly ServedModel[]
@@ -24,7 +26,7 @@ export interface Ready {
 
 /** One line for scripts. */
 export function readyJson(ready: Ready): object {
-  const { url, role, dataDir, database, served, bootstrap, accountId } = ready
+  const { url, role, dataDir, store, database, served, bootstrap, accountId } = ready
   const isKeyNew = bootstrap !== undefined && !ready.isKeyGiven
   return {
     url,
@@ -32,6 +34,7 @@ export function readyJson(ready: Ready): object {
     accountId,
     role,
     dataDir,
+    store,
     database,
     models: served,
     version: version(),
@@ -45,6 +48,7 @@ export function banner(ready: Ready, stream: Partial<Pick<WriteStream, 'hasColor
     ...(ready.url === undefined ? [] : [['URL', paint(['bold', 'cyan'], ready.url)] satisfies [string, string]]),
     ...(ready.url === undefined ? [] : [['API key', keyLine(ready, paint)] satisfies [string, string]]),
     ['Data', ready.dataDir],
+    ['Images', ready.store],
     ['Database', ready.database],
     ...modelLines(ready.served).map((line, index): [string, string] => [index === 0 ? 'Models' : '', line]),
   ]

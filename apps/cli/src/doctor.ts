@@ -207,16 +207,21 @@ function describeClock(aheadMs: number): Finding {
   }
 }
 
-async function checkStore({ dataDir }: Settings): Promise<Finding[]> {
+async function checkStore({ config, dataDir }: Settings): Promise<Finding[]> {
   const what = 'store'
-  if ((await nearestExisting(dataDir).catch(() => undefined)) !== dataDir) {
+  const isOnDisk = config.S3_BUCKET === undefined
+  if (isOnDisk && (await nearestExisting(dataDir).catch(() => undefined)) !== dataDir) {
     return []
   }
-  const { findStoreFault } = await import('@wombat/engine')
-  const fault = await findStoreFault(dataDir)
-  return fault === undefined
-    ? [{ what, outcome: 'ok', detail: `images in ${path.join(dataDir, 'blobs')}` }]
-    : [{ what, outcome: 'failure', detail: fault, remedy: 'make DATA_DIR writable for this user' }]
+  const { examineStore } = await import('@wombat/engine')
+  const { description, fault } = await examineStore(config, dataDir)
+  if (fault === undefined) {
+    return [
+      { what, outcome: 'ok', detail: `images ${isOnDisk ? `in ${path.join(dataDir, 'blobs')}` : `on ${description}`}` },
+    ]
+  }
+  const remedy = isOnDisk ? 'make DATA_DIR writable for this user' : 'check the settings S3_* and that S3 is reached'
+  return [{ what, outcome: 'failure', detail: fault, remedy }]
 }
 
 async function checkProviders({ config }: Settings): Promise<Finding[]> {

@@ -9,6 +9,7 @@ import { addLedgerCommands } from './ledger.ts'
 import { addPlanCommands } from './plan.ts'
 import { addRouteCommands } from './route.ts'
 import { addStartCommand } from './start-command.ts'
+import { addStoreCommands } from './store.ts'
 import type { Terminal } from './terminal.ts'
 import { addUsageCommand } from './usage.ts'
 import { version } from './version.ts'
@@ -45,5 +46,6 @@ export function createProgram(terminal: Terminal): Command {
   addImageCommands(program, terminal)
   addRouteCommands(program, terminal)
   addWebhookCommands(program, terminal)
+  addStoreCommands(program, terminal)
   return program
 }

@@ -99,6 +99,7 @@ async function announce(
     url: start.role === 'worker' ? undefined : engine.publicUrl,
     role: start.role,
     dataDir: start.settings.dataDir,
+    store: engine.store.description,
     database: start.database,
     served: listServedModels(engine.models),
     bootstrap: running.bootstrap,

@@ -129,6 +129,31 @@ export function keys(value: string): readonly string[] {
   return list
 }
 
+/** A secret without spaces. */
+export function word(value: string): string {
+  if (!/^[\x21-\x7e]+$/.test(value)) {
+    throw new FormatError('a text without spaces')
+  }
+  return value
+}
+
+export function bucket(value: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(value)) {
+    throw new FormatError('the name of a bucket, such as wombat-images')
+  }
+  return value
+}
+
+/** Ends with a slash. */
+export function keyPrefix(value: string): string {
+  const path = value.replace(/\/+$/, '')
+  const parts = path.split('/')
+  if (!parts.every((part) => /^[A-Za-z0-9!_.*'()-]+$/.test(part) && part !== '.' && part !== '..')) {
+    throw new FormatError('a path within the bucket without a slash before it, such as production/wombat')
+  }
+  return `${path}/`
+}
+
 /** Faults for every picture: an error of the POST is none. */
 export function simulation(value: string): Simulation {
   const read = parseSimulation(value)

@@ -6,6 +6,7 @@
 import {
   addresses,
   aliases,
+  bucket,
   choice,
   daysOrNever,
   decimal,
@@ -14,6 +15,7 @@ import {
   httpUrl,
   integer,
   key,
+  keyPrefix,
   keys,
   latency,
   optional,
@@ -23,6 +25,7 @@ import {
   postgresUrl,
   simulation,
   text,
+  word,
 } from './config-parsers.ts'
 
 export interface Variable<T> {
@@ -45,6 +48,13 @@ export const VARIABLES = {
   DATA_DIR: { parse: text, default: './data' },
   DATABASE_URL: { parse: optional(postgresUrl), default: none, isSecret: true },
   DATABASE_POOL_SIZE: { parse: integer(2, 200), default: 10 },
+  S3_BUCKET: { parse: optional(bucket), default: none },
+  S3_ENDPOINT: { parse: optional(httpUrl), default: none },
+  S3_REGION: { parse: text, default: 'us-east-1' },
+  S3_ACCESS_KEY_ID: { parse: optional(word), default: none, isSecret: true },
+  S3_SECRET_ACCESS_KEY: { parse: optional(word), default: none, isSecret: true },
+  S3_FORCE_PATH_STYLE: { parse: optional(flag), default: none },
+  S3_PREFIX: { parse: optional(keyPrefix), default: none },
   BOOTSTRAP_API_KEY: { parse: optional(key), default: none, isSecret: true },
   BOOTSTRAP_CREDITS: { parse: integer(0, 1_000_000_000), default: 1000 },
   LOG_LEVEL: { parse: choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'), default: 'info' },
@@ -107,7 +117,7 @@ export const VARIABLES = {
 } as const satisfies Record<string, Variable<unknown>>
 
 /** Settings that are planned and named in public, but do nothing in this version. */
-export const FUTURE_VARIABLES = ['REDIS_URL', 'S3_BUCKET', 'ADMIN_TOKEN'] as const
+export const FUTURE_VARIABLES = ['REDIS_URL', 'ADMIN_TOKEN'] as const
 
 /** The settings, parsed. */
 export type Values = { readonly [Name in keyof typeof VARIABLES]: ReturnType<(typeof VARIABLES)[Name]['parse']> }

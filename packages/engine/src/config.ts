@@ -5,6 +5,7 @@ import { FormatError } from './config-parsers.ts'
 import { FUTURE_VARIABLES, VARIABLES, type Values, type Variable } from './config-variables.ts'
 import { envRoutes } from './env-routes.ts'
 import { RoutesFileError, readRoutesFile } from './file-routes.ts'
+import { storeContradictions } from './open-store.ts'
 
 /** All settings by the names they have in the environment, parsed, with their defaults. */
 export type Config = Values & {
@@ -131,6 +132,7 @@ function contradictions(config: Values & { routes: readonly Route[] }): string[]
       `IMAGE_SOFT_WAIT_SECONDS (${config.IMAGE_SOFT_WAIT_SECONDS}) is more than IMAGE_MAX_WAIT_SECONDS (${config.IMAGE_MAX_WAIT_SECONDS})`,
     )
   }
+  faults.push(...storeContradictions(config))
   if (config.SYNTHETIC === 'off' && config.routes.length === 0) {
     faults.push('SYNTHETIC is "off" and no provider has a key: set OPENAI_API_KEY, or leave SYNTHETIC at "auto"')
   }
@@ -138,7 +140,7 @@ function contradictions(config: Values & { routes: readonly Route[] }): string[]
 }
 
 const OUR_PREFIXES =
-  /^(WOMBAT|IMAGE|SYNTHETIC|BOOTSTRAP|RATE_LIMIT|WAITERS|GENERATION|RETAIN|ALT_TEXT|RETRY|LEASE|BREAKER|PROVIDER|DELETE|MODERATION|WEBHOOK)_/
+  /^(WOMBAT|IMAGE|SYNTHETIC|BOOTSTRAP|RATE_LIMIT|WAITERS|GENERATION|RETAIN|ALT_TEXT|RETRY|LEASE|BREAKER|PROVIDER|DELETE|MODERATION|WEBHOOK|S3)_/
 
 function findWarnings(env: Readonly<Record<string, string | undefined>>): string[] {
   const known = Object.keys(VARIABLES)

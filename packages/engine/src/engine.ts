@@ -3,7 +3,7 @@ import { type Database, type Listener, migrate, openDatabase, openListener } fro
 import { createLocalEnhancer, createOpenAiEnhancer, guardEnhancer, type PromptEnhancer } from '@wombat/generation'
 import { openAcceptor, type RequestAcceptor } from '@wombat/ledger'
 import { type JobQueue, migrateQueue, openPostgresQueue } from '@wombat/queue'
-import { type BlobStore, FsStore } from '@wombat/store'
+import type { BlobStore } from '@wombat/store'
 import { type Announcer, openAnnouncer } from './announcer.ts'
 import { type Bootstrap, bootstrap } from './bootstrap.ts'
 import type { Config } from './config.ts'
@@ -12,6 +12,7 @@ import { type KeyCache, openKeyCache } from './key-cache.ts'
 import { type Leases, openLeases } from './leases.ts'
 import { describeError, type Logger } from './logger.ts'
 import { openModels, type ServedModels } from './models.ts'
+import { openStore } from './open-store.ts'
 import { ownIdentity } from './process-identity.ts'
 import { openReferenceArchive, type ReferenceArchive } from './reference-archive.ts'
 import { openReferences, type References } from './references.ts'
@@ -90,7 +91,7 @@ export async function openEngine(
       onError: (error, where) => log.warn({ where, err: describeError(error) }, 'queue error'),
     }),
   ])
-  const store = new FsStore(`${options.dataDir}/blobs`)
+  const store = openStore(config, options.dataDir)
   const models = openModels(config)
   const archive = openReferenceArchive(db, store)
   const localEnhancer = createLocalEnhancer()
@@ -135,6 +136,7 @@ export async function openEngine(
       await models.close()
       await queue.close()
       await listener.close()
+      await store.close()
       await db.close()
     },
   }

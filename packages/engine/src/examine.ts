@@ -2,9 +2,9 @@ import { MODELS, type ModelId } from '@wombat/contract'
 import { openDatabase, pendingMigrations, type Statement } from '@wombat/database'
 import { listRouteStates, type RouteState } from '@wombat/images'
 import { openPostgresQueue } from '@wombat/queue'
-import { FsStore } from '@wombat/store'
 import type { Config } from './config.ts'
 import { openModels, type ServedModels } from './models.ts'
+import { openStore } from './open-store.ts'
 
 /* What `wombat doctor` finds out. Nothing here changes anything but for the store, which tries to write. */
 
@@ -58,13 +58,16 @@ async function findQueueFault(url: string): Promise<string | undefined> {
   }
 }
 
-/** Undefined when images can be stored below this directory. */
-export async function findStoreFault(dataDir: string): Promise<string | undefined> {
+/** Undefined as fault: images can be stored there. */
+export async function examineStore(
+  config: Config,
+  dataDir: string,
+): Promise<{ description: string; fault: string | undefined }> {
+  const store = openStore(config, dataDir)
   try {
-    await new FsStore(`${dataDir}/blobs`).check()
-    return undefined
-  } catch (error) {
-    return reasonOf(error)
+    return { description: store.description, fault: await store.check().then(() => undefined, reasonOf) }
+  } finally {
+    await store.close()
   }
 }
 

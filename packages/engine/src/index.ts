@@ -12,7 +12,7 @@ export {
   type DatabaseFacts,
   examineDatabase,
   examineProviders,
-  findStoreFault,
+  examineStore,
   listServedModels,
   type ProviderFacts,
   type ServedModel,
@@ -21,6 +21,7 @@ export { checkHealth, type Health } from './health.ts'
 export type { FoundImage, HotImage } from './image-cache.ts'
 export { assertAddressAllowed } from './key-limits.ts'
 export { createLogger, describeError, type Logger } from './logger.ts'
+export { openNamedStore, openStore, type StoreName, storeName } from './open-store.ts'
 export {
   type Account,
   type AccountSummary,
@@ -72,6 +73,14 @@ export {
   setAccount,
 } from './operate-plans.ts'
 export { listRoutes, type ResumeOutcome, type RouteLine, resumeRoute } from './operate-routes.ts'
+export { type CopyProgress, type CopyReport, copyStore, type UncopiedObject } from './operate-store.ts'
+export {
+  type LostImage,
+  type RepairReport,
+  repairStore,
+  type StoreReport,
+  verifyStore,
+} from './operate-store-verify.ts'
 export {
   type DeliveryLine,
   listDeliveries,

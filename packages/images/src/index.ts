@@ -86,3 +86,11 @@ export {
   type OwnedImage,
   removeOldIdempotencyKeys,
 } from './rows.ts'
+export {
+  countStoredImages,
+  findStoredImages,
+  findUnnamedObjects,
+  giveUpImage,
+  listStoredImages,
+  type StoredImage,
+} from './stored-objects.ts'
