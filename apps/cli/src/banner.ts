@@ -13,6 +13,8 @@ export interface Ready {
   readonly dataDir: string
   /** Without its password. */
   readonly database: string
+  /** Such as BullMQ on PostgreSQL. */
+  readonly queue: string
   readonly served: readonly ServedModel[]
   /** Made by this start. */
   readonly bootstrap: Bootstrap | undefined
@@ -24,7 +26,7 @@ export interface Ready {
 
 /** One line for scripts. */
 export function readyJson(ready: Ready): object {
-  const { url, role, dataDir, database, served, bootstrap, accountId } = ready
+  const { url, role, dataDir, database, queue, served, bootstrap, accountId } = ready
   const isKeyNew = bootstrap !== undefined && !ready.isKeyGiven
   return {
     url,
@@ -33,6 +35,7 @@ export function readyJson(ready: Ready): object {
     role,
     dataDir,
     database,
+    queue,
     models: served,
     version: version(),
   }
@@ -46,6 +49,7 @@ export function banner(ready: Ready, stream: Partial<Pick<WriteStream, 'hasColor
     ...(ready.url === undefined ? [] : [['API key', keyLine(ready, paint)] satisfies [string, string]]),
     ['Data', ready.dataDir],
     ['Database', ready.database],
+    ['Queue', ready.queue],
     ...modelLines(ready.served).map((line, index): [string, string] => [index === 0 ? 'Models' : '', line]),
   ]
   const what = ready.role === 'all' ? 'is ready' : `is ready as ${ready.role}`

@@ -1,6 +1,7 @@
 import { access, constants, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '@wombat/engine'
+import { checkRedis } from './doctor-redis.ts'
 import { CliError, messageOf } from './errors.ts'
 import { bytes } from './format.ts'
 import { painter } from './paint.ts'
@@ -52,7 +53,7 @@ async function examine(stop: AbortSignal): Promise<Report> {
     return { findings: [node, ...(await describeFaults(error))], url: undefined }
   }
   const findings = [node, ...checkSettings(settings)]
-  for (const check of [checkDataDir, checkDatabase, checkStore, checkProviders, checkServer]) {
+  for (const check of [checkDataDir, checkDatabase, checkRedis, checkStore, checkProviders, checkServer]) {
     if (!stop.aborted) {
       findings.push(...(await check(settings)))
     }
@@ -126,7 +127,9 @@ async function checkDatabase(settings: Settings): Promise<Finding[]> {
   try {
     await using server = await openServer(settings, 'doctor')
     const { examineDatabase } = await import('@wombat/engine')
-    return describeDatabase(await examineDatabase(server.url), server.description)
+    const findings = describeDatabase(await examineDatabase(server.url), server.description)
+    // With REDIS_URL the queue is not in the database.
+    return settings.config.REDIS_URL === undefined ? findings : findings.filter(({ what }) => what !== 'queue')
   } catch (error) {
     return [
       { what: 'database', outcome: 'failure', detail: messageOf(error), ...(remedy === undefined ? {} : { remedy }) },

@@ -95,6 +95,7 @@ async function announce(
     role: start.role,
     dataDir: start.settings.dataDir,
     database: start.database,
+    queue: engine.queue.description,
     served: listServedModels(engine.models),
     bootstrap: running.bootstrap,
     isKeyGiven: start.settings.config.BOOTSTRAP_API_KEY !== undefined,

@@ -21,6 +21,7 @@ import {
   type PerPlan,
   perPlan,
   postgresUrl,
+  redisUrl,
   simulation,
   text,
 } from './config-parsers.ts'
@@ -45,6 +46,7 @@ export const VARIABLES = {
   DATA_DIR: { parse: text, default: './data' },
   DATABASE_URL: { parse: optional(postgresUrl), default: none, isSecret: true },
   DATABASE_POOL_SIZE: { parse: integer(2, 200), default: 10 },
+  REDIS_URL: { parse: optional(redisUrl), default: none, isSecret: true },
   BOOTSTRAP_API_KEY: { parse: optional(key), default: none, isSecret: true },
   BOOTSTRAP_CREDITS: { parse: integer(0, 1_000_000_000), default: 1000 },
   LOG_LEVEL: { parse: choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'), default: 'info' },
@@ -106,7 +108,7 @@ export const VARIABLES = {
 } as const satisfies Record<string, Variable<unknown>>
 
 /** Settings that are planned and named in public, but do nothing in this version. */
-export const FUTURE_VARIABLES = ['REDIS_URL', 'S3_BUCKET', 'ADMIN_TOKEN'] as const
+export const FUTURE_VARIABLES = ['S3_BUCKET', 'ADMIN_TOKEN'] as const
 
 /** The settings, parsed. */
 export type Values = { readonly [Name in keyof typeof VARIABLES]: ReturnType<(typeof VARIABLES)[Name]['parse']> }

@@ -2,7 +2,7 @@ import { assertCatalogue, DEFAULT_MODEL_ALIASES } from '@wombat/contract'
 import { type Database, type Listener, migrate, openDatabase, openListener } from '@wombat/database'
 import { createLocalEnhancer, createOpenAiEnhancer, guardEnhancer, type PromptEnhancer } from '@wombat/generation'
 import { openAcceptor, type RequestAcceptor } from '@wombat/ledger'
-import { type JobQueue, migrateQueue, openPostgresQueue } from '@wombat/queue'
+import { type JobQueue, migrateQueue } from '@wombat/queue'
 import { type BlobStore, FsStore } from '@wombat/store'
 import { type Announcer, openAnnouncer } from './announcer.ts'
 import { type Bootstrap, bootstrap } from './bootstrap.ts'
@@ -12,6 +12,7 @@ import { type KeyCache, openKeyCache } from './key-cache.ts'
 import { type Leases, openLeases } from './leases.ts'
 import { describeError, type Logger } from './logger.ts'
 import { openModels, type ServedModels } from './models.ts'
+import { openJobQueue } from './open-queue.ts'
 import { ownIdentity } from './process-identity.ts'
 import { openReferenceArchive, type ReferenceArchive } from './reference-archive.ts'
 import { openReferences, type References } from './references.ts'
@@ -61,7 +62,7 @@ export async function prepareDatabase(config: Config, url: string, log: Logger):
   try {
     let made: Bootstrap | undefined
     const applied = await migrate(url, async () => {
-      await migrateQueue(url)
+      await (config.REDIS_URL === undefined ? migrateQueue(url) : undefined)
       made = await bootstrap(db, config)
     })
     if (applied.length > 0) {
@@ -82,14 +83,11 @@ export async function openEngine(
   const { log, databaseUrl: url } = options
   const onError = (error: Error) => logDatabase(log, error)
   const db = openDatabase({ url, poolSize: config.DATABASE_POOL_SIZE, applicationName: 'wombat', onError })
-  const [listener, queue] = await Promise.all([
-    openListener({ url, applicationName: 'wombat', onError }),
-    openPostgresQueue({
-      url,
-      applicationName: 'wombat queue',
-      onError: (error, where) => log.warn({ where, err: describeError(error) }, 'queue error'),
-    }),
-  ])
+  const queue = await openJobQueue(config, url, log)
+  const listener = await openListener({ url, applicationName: 'wombat', onError }).catch(async (error: unknown) => {
+    await queue.close()
+    throw error
+  })
   const store = new FsStore(`${options.dataDir}/blobs`)
   const models = openModels(config)
   const archive = openReferenceArchive(db, store)

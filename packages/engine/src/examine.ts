@@ -1,6 +1,6 @@
 import { MODELS, type ModelId } from '@wombat/contract'
 import { openDatabase, pendingMigrations, type Statement } from '@wombat/database'
-import { openPostgresQueue } from '@wombat/queue'
+import { examineRedis, openPostgresQueue, type RedisFacts } from '@wombat/queue'
 import { FsStore } from '@wombat/store'
 import type { Config } from './config.ts'
 import { openModels, type ServedModels } from './models.ts'
@@ -52,6 +52,11 @@ async function findQueueFault(url: string): Promise<string | undefined> {
   } catch (error) {
     return reasonOf(error)
   }
+}
+
+/** Throws with the reason when it can't be reached. Undefined: the queue is in the database. */
+export async function examineQueue({ REDIS_URL }: Config): Promise<RedisFacts | undefined> {
+  return REDIS_URL === undefined ? undefined : await examineRedis(REDIS_URL)
 }
 
 /** Undefined when images can be stored below this directory. */

@@ -10,6 +10,7 @@ export {
   type DatabaseFacts,
   examineDatabase,
   examineProviders,
+  examineQueue,
   findStoreFault,
   listServedModels,
   type ProviderFacts,

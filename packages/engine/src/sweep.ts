@@ -48,8 +48,11 @@ export async function sweepOnce(engine: Engine): Promise<void> {
     engine.log.warn({ images: freed.length }, 'images of lost workers were queued again')
   }
   await failOverdue(engine)
-  for (const { model } of engine.models.served) {
-    await announceDue(engine, model)
+  // Together, so that a queue that hangs holds up the next pass no longer than one call takes.
+  const outcomes = await Promise.allSettled(engine.models.served.map(({ model }) => announceDue(engine, model)))
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failed !== undefined) {
+    throw failed.reason
   }
 }
 

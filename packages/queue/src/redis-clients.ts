@@ -76,7 +76,11 @@ export async function openRedisClients(
 
 /** A cluster has the status `connect` when it is ready to be used. */
 export function isConnected(client: RedisClient): boolean {
-  return client.status === 'ready' || (client.isCluster && client.status === 'connect')
+  return client.status === 'ready' || (isClusterClient(client) && client.status === 'connect')
+}
+
+export function isClusterClient(client: RedisClient): client is Cluster {
+  return client.isCluster
 }
 
 /** All connections, also those that BullMQ makes for its workers by `duplicate`. */
