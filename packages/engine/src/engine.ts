@@ -7,6 +7,7 @@ import { type BlobStore, FsStore } from '@wombat/store'
 import { type Announcer, openAnnouncer } from './announcer.ts'
 import { type Bootstrap, bootstrap } from './bootstrap.ts'
 import type { Config } from './config.ts'
+import { type Counters, openCounters } from './counters.ts'
 import { type ImageCache, openImageCache } from './image-cache.ts'
 import { type KeyCache, openKeyCache } from './key-cache.ts'
 import { type Leases, openLeases } from './leases.ts'
@@ -36,6 +37,7 @@ export interface Engine extends AsyncDisposable {
   readonly archive: ReferenceArchive
   readonly acceptor: RequestAcceptor
   readonly announcer: Announcer
+  readonly counters: Counters
   readonly keys: KeyCache
   readonly images: ImageCache
   readonly waiters: Waiters
@@ -111,6 +113,7 @@ export async function openEngine(
     references: openReferences(config.REFERENCE_ALLOW_HOSTS, archive),
     acceptor: openAcceptor(db),
     announcer: openAnnouncer(queue, log),
+    counters: await openCounters(config, db, log),
     keys: await openKeyCache(db, listener),
     images,
     waiters,
@@ -130,6 +133,7 @@ export async function openEngine(
       engine.leases.close()
       await engine.acceptor.drain()
       await engine.announcer.drain()
+      await engine.counters.close()
       await models.close()
       await queue.close()
       await listener.close()

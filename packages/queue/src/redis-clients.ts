@@ -28,8 +28,9 @@ const FINAL = /^(WRONGPASS|NOAUTH|NOPERM|ERR (AUTH|invalid password|DB index|Cli
 /** Connects, or throws with the reason, without a password in it. */
 export async function openRedisClients(
   url: string,
-  { name, onError }: { name: string; onError: (error: Error) => void },
+  options: { name: string; onError: (error: Error) => void; commandTimeoutMs?: number },
 ): Promise<RedisClients> {
+  const { name, onError, commandTimeoutMs = COMMAND_TIMEOUT_MS } = options
   const address = parseRedisUrl(url)
   if (address === undefined) {
     throw new Error(`no address of a Redis: it takes ${REDIS_URL_FORMS}`)
@@ -41,7 +42,7 @@ export async function openRedisClients(
     connectionName: name,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
-    commandTimeout: COMMAND_TIMEOUT_MS,
+    commandTimeout: commandTimeoutMs,
   })
   let lastFault: Error | undefined
   impatient.on('error', (error: Error) => {
