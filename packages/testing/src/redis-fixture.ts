@@ -26,6 +26,10 @@ export interface TestRedis {
 export interface RedisFixtureOptions {
   /** Further arguments, such as `--maxmemory-policy`, `allkeys-lru`. */
   readonly args?: readonly string[]
+  /** A configuration of one's own, which Redis may write to. */
+  readonly file?: string
+  /** A sentinel, which keeps no data. */
+  readonly isSentinel?: boolean
 }
 
 /** They end when this process does. */
@@ -39,22 +43,26 @@ process.once('exit', () => {
 const PROGRAM = process.env.WOMBAT_TEST_REDIS_SERVER ?? 'redis-server'
 
 /** Starts a real Redis on a free port of 127.0.0.1 that writes nothing to a disk. Throws when there is none on this machine. */
-export async function startRedis({ args = [] }: RedisFixtureOptions = {}): Promise<TestRedis> {
+export async function startRedis({
+  args = [],
+  file,
+  isSentinel = false,
+}: RedisFixtureOptions = {}): Promise<TestRedis> {
   const directory = await createTemporaryDirectory()
   const port = await freePort()
   const launch = async () => {
-    const options = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory.path, '--save', '']
-    const child = await launchRedis([...options, '--appendonly', 'no', '--maxmemory-policy', 'noeviction', ...args])
-    await until(
-      () =>
-        sendCommand(port, ['PING']).then(
-          (reply) => reply.startsWith('+') || reply.startsWith('-NOAUTH'),
-          () => false,
-        ),
-      {
-        what: `redis-server answers at port ${port}`,
-      },
-    )
+    const options = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory.path]
+    const kind = isSentinel ? ['--sentinel'] : ['--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction']
+    const child = await launchRedis([...(file === undefined ? [] : [file]), ...options, ...kind, ...args])
+    const isUp = () =>
+      sendCommand(port, ['PING']).then(
+        (reply) => /^(\+|-NOAUTH)/.test(reply),
+        () => false,
+      )
+    await until(isUp, { what: `redis-server answers at port ${port}` }).catch((error: unknown) => {
+      child.kill('SIGKILL')
+      throw error
+    })
     return child
   }
   let child = await launch()
@@ -111,18 +119,16 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' ? (address?.port ?? 0) : 0
 }
 
-/** One connection a command; an answer ends when nothing more comes, since `QUIT` closes behind it. */
+/** One connection a command: Redis answers, then sees that we have ended and closes it. */
 async function sendCommand(port: number, words: readonly string[]): Promise<string> {
   const socket: Socket = connect(port, '127.0.0.1')
   socket.setTimeout(5_000, () => socket.destroy(new Error('no answer')))
-  socket.write(`${encode(words)}${encode(['QUIT'])}`)
+  socket.end(encode(words))
   const chunks: Buffer[] = []
   for await (const chunk of socket) {
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks)
-    .toString()
-    .replace(/\r\n(\+OK\r\n)?$/, '')
+  return Buffer.concat(chunks).toString().replace(/\r\n$/, '')
 }
 
 function encode(words: readonly string[]): string {
