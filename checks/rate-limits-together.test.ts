@@ -58,7 +58,7 @@ test('when Redis is away, or hangs, each process counts for itself and no POST f
   await using redis = await startRedis()
   const env = { REDIS_URL: redis.url, RATE_LIMIT_PER_MINUTE: '3' }
   await using server = await startTestServer({ role: 'api', env })
-  for (const harm of [() => redis.stop(), () => redis.freeze()]) {
+  for (const harm of [() => redis.stop(), async () => redis.freeze()]) {
     const { apiKey } = await server.createAccount()
     assert.equal((await server.post(CAT, { key: apiKey })).status, 200)
     await harm()
