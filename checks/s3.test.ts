@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { eraseImage, transcodeOriginals } from '@wombat/engine'
+import { releaseReferences } from '@wombat/images'
 import { createTemporaryDirectory, startS3, until } from '@wombat/testing'
 import { runCli } from '../apps/cli/src/run-cli.ts'
 import { decode, finishNow, openRaw, order, orderOne, pathOf, query, requestText } from './image-tools.ts'
@@ -224,7 +225,7 @@ describe('what becomes of objects in the bucket', { timeout: 60_000 }, () => {
     await engine.archive.keep(requestId, [reference, reference], 60)
     assert.deepEqual(await engine.archive.read(requestId, 2), [reference, reference])
     assert.equal(await engine.archive.read(requestId, 3), undefined)
-    await engine.archive.release(requestId, 2)
+    await releaseReferences(server.db, requestId)
     await using _worker = await startTestServer({ role: 'worker', beside: server, env })
     await until(async () => (await engine.archive.read(requestId, 1)) === undefined, { what: 'they are gone' })
   })

@@ -15,6 +15,8 @@ export interface Ready {
   readonly store: string
   /** Without its password. */
   readonly database: string
+  /** Such as BullMQ on PostgreSQL. */
+  readonly queue: string
   readonly served: readonly ServedModel[]
   /** Made by this start. */
   readonly bootstrap: Bootstrap | undefined
@@ -26,7 +28,7 @@ export interface Ready {
 
 /** One line for scripts. */
 export function readyJson(ready: Ready): object {
-  const { url, role, dataDir, store, database, served, bootstrap, accountId } = ready
+  const { url, role, dataDir, store, database, queue, served, bootstrap, accountId } = ready
   const isKeyNew = bootstrap !== undefined && !ready.isKeyGiven
   return {
     url,
@@ -36,6 +38,7 @@ export function readyJson(ready: Ready): object {
     dataDir,
     store,
     database,
+    queue,
     models: served,
     version: version(),
   }
@@ -50,6 +53,7 @@ export function banner(ready: Ready, stream: Partial<Pick<WriteStream, 'hasColor
     ['Data', ready.dataDir],
     ['Images', ready.store],
     ['Database', ready.database],
+    ['Queue', ready.queue],
     ...modelLines(ready.served).map((line, index): [string, string] => [index === 0 ? 'Models' : '', line]),
   ]
   const what = ready.role === 'all' ? 'is ready' : `is ready as ${ready.role}`

@@ -1,8 +1,10 @@
 import { access, constants, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config, DatabaseFacts } from '@wombat/engine'
+import { checkRedis } from './doctor-redis.ts'
+import { describeRoutes } from './doctor-routes.ts'
 import { CliError, messageOf } from './errors.ts'
-import { bytes, time } from './format.ts'
+import { bytes } from './format.ts'
 import { painter } from './paint.ts'
 import { findRunningServer, localUrl, publicUrl } from './server-url.ts'
 import { readSettings, type Settings } from './settings.ts'
@@ -52,7 +54,7 @@ async function examine(stop: AbortSignal): Promise<Report> {
     return { findings: [node, ...(await describeFaults(error))], url: undefined }
   }
   const findings = [node, ...checkSettings(settings)]
-  for (const check of [checkDataDir, checkDatabase, checkStore, checkProviders, checkServer]) {
+  for (const check of [checkDataDir, checkDatabase, checkRedis, checkStore, checkProviders, checkServer]) {
     if (!stop.aborted) {
       findings.push(...(await check(settings)))
     }
@@ -127,24 +129,14 @@ async function checkDatabase(settings: Settings): Promise<Finding[]> {
     await using server = await openServer(settings, 'doctor')
     const { examineDatabase } = await import('@wombat/engine')
     const facts = await examineDatabase(server.url)
-    return [...describeDatabase(facts, server.description), ...describeRoutes(facts, settings)]
+    const findings = [...describeDatabase(facts, server.description), ...describeRoutes(facts, settings)]
+    // With REDIS_URL the queue is not in the database.
+    return settings.config.REDIS_URL === undefined ? findings : findings.filter(({ what }) => what !== 'queue')
   } catch (error) {
     return [
       { what: 'database', outcome: 'failure', detail: messageOf(error), ...(remedy === undefined ? {} : { remedy }) },
     ]
   }
-}
-
-/** A route that was mended stays closed for a while, and nobody would know why its images still wait. */
-function describeRoutes({ closedRoutes }: Pick<DatabaseFacts, 'closedRoutes'>, { config }: Settings): Finding[] {
-  return closedRoutes
-    .filter(({ route }) => config.routes.some(({ name }) => name === route))
-    .map(({ route, state, openUntil, reason }) => ({
-      what: `route ${route}`,
-      outcome: 'warning',
-      detail: `${state === 'parked' ? 'parked' : 'down'} until ${openUntil === null ? 'its next trial' : time(openUntil)}: ${reason ?? ''}`,
-      remedy: `when it is mended, \`wombat route resume ${route}\` uses it at once`,
-    }))
 }
 
 function describeDatabase(

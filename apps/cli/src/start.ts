@@ -101,6 +101,7 @@ async function announce(
     dataDir: start.settings.dataDir,
     store: engine.store.description,
     database: start.database,
+    queue: engine.queue.description,
     served: listServedModels(engine.models),
     bootstrap: running.bootstrap,
     isKeyGiven: start.settings.config.BOOTSTRAP_API_KEY !== undefined,

@@ -62,7 +62,7 @@ export async function startServer(engine: Engine): Promise<RunningServer> {
   // Nobody need refuse an expectation that he does not know (RFC 9110, 10.1.1), and Node would without a word.
   app.server.on('checkExpectation', (request, response) => app.routing(request, response))
 
-  const limiters = createLimiters(config)
+  const limiters = createLimiters(engine)
   registerErrors(app, engine)
   registerBodies(app)
   const lane = openHotLane(app.server, engine, { idleMs: KEEP_ALIVE_TIMEOUT_MS })

@@ -1,4 +1,5 @@
 import { type Plan, parseSimulation, type Simulation } from '@wombat/contract'
+import { parseRedisUrl, REDIS_URL_FORMS } from '@wombat/queue'
 
 /* What settings take: each parser reads a text, or says what it should have been. */
 
@@ -69,6 +70,13 @@ export function postgresUrl(value: string): string {
   const url = URL.parse(value)
   if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) {
     throw new FormatError('a PostgreSQL URL, such as postgresql://user:password@host:5432/wombat')
+  }
+  return value
+}
+
+export function redisUrl(value: string): string {
+  if (parseRedisUrl(value) === undefined) {
+    throw new FormatError(REDIS_URL_FORMS)
   }
   return value
 }

@@ -23,6 +23,7 @@ import {
   type PerPlan,
   perPlan,
   postgresUrl,
+  redisUrl,
   simulation,
   text,
   word,
@@ -48,6 +49,7 @@ export const VARIABLES = {
   DATA_DIR: { parse: text, default: './data' },
   DATABASE_URL: { parse: optional(postgresUrl), default: none, isSecret: true },
   DATABASE_POOL_SIZE: { parse: integer(2, 200), default: 10 },
+  REDIS_URL: { parse: optional(redisUrl), default: none, isSecret: true },
   S3_BUCKET: { parse: optional(bucket), default: none },
   S3_ENDPOINT: { parse: optional(httpUrl), default: none },
   S3_REGION: { parse: text, default: 'us-east-1' },
@@ -117,7 +119,7 @@ export const VARIABLES = {
 } as const satisfies Record<string, Variable<unknown>>
 
 /** Settings that are planned and named in public, but do nothing in this version. */
-export const FUTURE_VARIABLES = ['REDIS_URL', 'ADMIN_TOKEN'] as const
+export const FUTURE_VARIABLES = ['ADMIN_TOKEN'] as const
 
 /** The settings, parsed. */
 export type Values = { readonly [Name in keyof typeof VARIABLES]: ReturnType<(typeof VARIABLES)[Name]['parse']> }

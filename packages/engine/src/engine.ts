@@ -2,16 +2,18 @@ import { assertCatalogue, DEFAULT_MODEL_ALIASES } from '@wombat/contract'
 import { type Database, type Listener, migrate, openDatabase, openListener } from '@wombat/database'
 import { createLocalEnhancer, createOpenAiEnhancer, guardEnhancer, type PromptEnhancer } from '@wombat/generation'
 import { openAcceptor, type RequestAcceptor } from '@wombat/ledger'
-import { type JobQueue, migrateQueue, openPostgresQueue } from '@wombat/queue'
+import { type JobQueue, migrateQueue } from '@wombat/queue'
 import type { BlobStore } from '@wombat/store'
 import { type Announcer, openAnnouncer } from './announcer.ts'
 import { type Bootstrap, bootstrap } from './bootstrap.ts'
 import type { Config } from './config.ts'
+import { type Counters, openCounters } from './counters.ts'
 import { type ImageCache, openImageCache } from './image-cache.ts'
 import { type KeyCache, openKeyCache } from './key-cache.ts'
 import { type Leases, openLeases } from './leases.ts'
 import { describeError, type Logger } from './logger.ts'
 import { openModels, type ServedModels } from './models.ts'
+import { openJobQueue } from './open-queue.ts'
 import { openStore } from './open-store.ts'
 import { ownIdentity } from './process-identity.ts'
 import { openReferenceArchive, type ReferenceArchive } from './reference-archive.ts'
@@ -36,6 +38,7 @@ export interface Engine extends AsyncDisposable {
   readonly archive: ReferenceArchive
   readonly acceptor: RequestAcceptor
   readonly announcer: Announcer
+  readonly counters: Counters
   readonly keys: KeyCache
   readonly images: ImageCache
   readonly waiters: Waiters
@@ -62,7 +65,7 @@ export async function prepareDatabase(config: Config, url: string, log: Logger):
   try {
     let made: Bootstrap | undefined
     const applied = await migrate(url, async () => {
-      await migrateQueue(url)
+      await (config.REDIS_URL === undefined ? migrateQueue(url) : undefined)
       made = await bootstrap(db, config)
     })
     if (applied.length > 0) {
@@ -83,14 +86,11 @@ export async function openEngine(
   const { log, databaseUrl: url } = options
   const onError = (error: Error) => logDatabase(log, error)
   const db = openDatabase({ url, poolSize: config.DATABASE_POOL_SIZE, applicationName: 'wombat', onError })
-  const [listener, queue] = await Promise.all([
-    openListener({ url, applicationName: 'wombat', onError }),
-    openPostgresQueue({
-      url,
-      applicationName: 'wombat queue',
-      onError: (error, where) => log.warn({ where, err: describeError(error) }, 'queue error'),
-    }),
-  ])
+  const queue = await openJobQueue(config, url, log)
+  const listener = await openListener({ url, applicationName: 'wombat', onError }).catch(async (error: unknown) => {
+    await queue.close()
+    throw error
+  })
   const store = openStore(config, options.dataDir)
   const models = openModels(config)
   const archive = openReferenceArchive(db, store)
@@ -114,6 +114,7 @@ export async function openEngine(
     references: openReferences(config.REFERENCE_ALLOW_HOSTS, archive),
     acceptor: openAcceptor(db),
     announcer: openAnnouncer(queue, log),
+    counters: await openCounters(config, db, log),
     keys: await openKeyCache(db, listener),
     images,
     waiters,
@@ -133,6 +134,7 @@ export async function openEngine(
       engine.leases.close()
       await engine.acceptor.drain()
       await engine.announcer.drain()
+      await engine.counters.close()
       await models.close()
       await queue.close()
       await listener.close()

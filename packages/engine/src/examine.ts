@@ -1,7 +1,7 @@
 import { MODELS, type ModelId } from '@wombat/contract'
 import { openDatabase, pendingMigrations, type Statement } from '@wombat/database'
 import { listRouteStates, type RouteState } from '@wombat/images'
-import { openPostgresQueue } from '@wombat/queue'
+import { examineRedis, openPostgresQueue, type RedisFacts } from '@wombat/queue'
 import type { Config } from './config.ts'
 import { openModels, type ServedModels } from './models.ts'
 import { openStore } from './open-store.ts'
@@ -56,6 +56,11 @@ async function findQueueFault(url: string): Promise<string | undefined> {
   } catch (error) {
     return reasonOf(error)
   }
+}
+
+/** Throws with the reason when it can't be reached. Undefined: the queue is in the database. */
+export async function examineQueue({ REDIS_URL }: Config): Promise<RedisFacts | undefined> {
+  return REDIS_URL === undefined ? undefined : await examineRedis(REDIS_URL)
 }
 
 /** Undefined as fault: images can be stored there. */

@@ -3,6 +3,7 @@ export { type NamedGroup, sumUsage, type UsageFilter, type UsageGroup, type Usag
 export type { Bootstrap } from './bootstrap.ts'
 export { type CancelOutcome, cancelImage } from './cancel.ts'
 export { CONFIG_VARIABLES, type Config, ConfigError, readConfig } from './config.ts'
+export type { Counters } from './counters.ts'
 export { awaitImage } from './deliver.ts'
 export { advanceDevClock, type DevClock, readDevClock } from './dev-clock.ts'
 export { type DryRun, priceRequest } from './dry-run.ts'
@@ -12,6 +13,7 @@ export {
   type DatabaseFacts,
   examineDatabase,
   examineProviders,
+  examineQueue,
   examineStore,
   listServedModels,
   type ProviderFacts,

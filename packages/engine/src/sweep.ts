@@ -53,8 +53,12 @@ export async function sweepOnce(engine: Engine): Promise<void> {
   const { served } = engine.models
   // Another model first each time: on a route that several share, the trial must not always be the same model's.
   const first = Math.floor(Date.now() / SWEEP_INTERVAL_MS) % Math.max(1, served.length)
-  for (const { model } of [...served.slice(first), ...served.slice(0, first)]) {
-    await announceDue(engine, model)
+  const models = [...served.slice(first), ...served.slice(0, first)]
+  // Together, so that a queue that hangs holds up the next pass no longer than one call takes.
+  const outcomes = await Promise.allSettled(models.map(({ model }) => announceDue(engine, model)))
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failed !== undefined) {
+    throw failed.reason
   }
 }
 

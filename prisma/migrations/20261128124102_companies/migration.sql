@@ -604,3 +604,14 @@ BEGIN
   PERFORM pg_notify('wombat_image', '*');
   RETURN true;
 END $$;
+
+-- Counters of limits -----------------------------------------------------------------------------------------------
+
+-- How often a key or an address has asked in the minute that it is in, for all processes. A crash may forget it all, so
+-- no disk is waited for; half of each page stays free, for each count makes a new version of its row.
+CREATE UNLOGGED TABLE rate_counts (
+  name text NOT NULL,
+  count integer NOT NULL,
+  resets_at timestamptz(3) NOT NULL,
+  CONSTRAINT rate_counts_pkey PRIMARY KEY (name)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
