@@ -64,6 +64,7 @@ export async function attemptImage(
     latencyMs = performance.now() - startedMs
     const encoded = await encodeImage(answer.bytes, image)
     await closeAttempt(engine.db, attemptId, { outcome: 'done', latencyMs, ...meter(answer, route) })
+    count(engine, route, { outcome: 'done', failure: undefined, latencyMs })
     if (!isActed(image, route)) {
       await tellRoute(engine, { route, imageId: image.imageId, error: undefined, tookMs: latencyMs })
     }
@@ -73,6 +74,7 @@ export async function attemptImage(
     latencyMs ??= performance.now() - startedMs
     // A job that goes on keeps its attempt open: the next claim resumes it.
     if (!known.isJobAlive) {
+      count(engine, route, { outcome: OUTCOMES[known.failure], failure: known.failure, latencyMs })
       await closeAttempt(engine.db, attemptId, {
         outcome: OUTCOMES[known.failure],
         failure: known.failure,
@@ -87,6 +89,14 @@ export async function attemptImage(
     }
     throw known
   }
+}
+
+function count(
+  { metrics }: Engine,
+  route: OpenRoute,
+  { latencyMs, ...end }: { outcome: string; failure: FailureClass | undefined; latencyMs: number },
+): void {
+  metrics.countAttempt({ ...end, route: route.name, seconds: latencyMs / 1000 })
 }
 
 async function begin(engine: Engine, image: ClaimedImage, { route, job }: Turn): Promise<string | undefined> {

@@ -138,7 +138,7 @@ function contradictions(config: Values & { routes: readonly Route[] }): string[]
 }
 
 const OUR_PREFIXES =
-  /^(WOMBAT|IMAGE|SYNTHETIC|BOOTSTRAP|RATE_LIMIT|WAITERS|GENERATION|RETAIN|ALT_TEXT|RETRY|LEASE|BREAKER|PROVIDER|DELETE|MODERATION)_/
+  /^(WOMBAT|IMAGE|SYNTHETIC|BOOTSTRAP|RATE_LIMIT|WAITERS|GENERATION|RETAIN|ALT_TEXT|RETRY|LEASE|BREAKER|PROVIDER|DELETE|MODERATION|METRICS)_/
 
 function findWarnings(env: Readonly<Record<string, string | undefined>>): string[] {
   const known = Object.keys(VARIABLES)

@@ -7,14 +7,17 @@ import { type BlobStore, FsStore } from '@wombat/store'
 import { type Announcer, openAnnouncer } from './announcer.ts'
 import { type Bootstrap, bootstrap } from './bootstrap.ts'
 import type { Config } from './config.ts'
+import { createDatabaseFigures } from './database-figures.ts'
 import { type ImageCache, openImageCache } from './image-cache.ts'
 import { type KeyCache, openKeyCache } from './key-cache.ts'
 import { type Leases, openLeases } from './leases.ts'
 import { describeError, type Logger } from './logger.ts'
+import { type Metrics, openMetrics } from './metrics.ts'
 import { openModels, type ServedModels } from './models.ts'
 import { ownIdentity } from './process-identity.ts'
 import { openReferenceArchive, type ReferenceArchive } from './reference-archive.ts'
 import { openReferences, type References } from './references.ts'
+import { timeDatabase, timeStore } from './timed.ts'
 import { createTiming, type Timing } from './timing.ts'
 import { openWaiters, type Waiters } from './waiters.ts'
 
@@ -40,6 +43,7 @@ export interface Engine extends AsyncDisposable {
   readonly waiters: Waiters
   readonly leases: Leases
   readonly timing: Timing
+  readonly metrics: Metrics
   /** Other names of models, the operator's before ours. */
   readonly aliases: ReadonlyMap<string, string>
   /** Where clients find this server, without a slash at the end. The server sets it when it knows its port. */
@@ -81,7 +85,9 @@ export async function openEngine(
   assertCatalogue()
   const { log, databaseUrl: url } = options
   const onError = (error: Error) => logDatabase(log, error)
-  const db = openDatabase({ url, poolSize: config.DATABASE_POOL_SIZE, applicationName: 'wombat', onError })
+  const metrics = openMetrics({ hasProcess: config.METRICS })
+  const poolSize = config.DATABASE_POOL_SIZE
+  const db = timeDatabase(openDatabase({ url, poolSize, applicationName: 'wombat', onError }), metrics)
   const [listener, queue] = await Promise.all([
     openListener({ url, applicationName: 'wombat', onError }),
     openPostgresQueue({
@@ -90,7 +96,7 @@ export async function openEngine(
       onError: (error, where) => log.warn({ where, err: describeError(error) }, 'queue error'),
     }),
   ])
-  const store = new FsStore(`${options.dataDir}/blobs`)
+  const store = timeStore(new FsStore(`${options.dataDir}/blobs`), metrics)
   const models = openModels(config)
   const archive = openReferenceArchive(db, store)
   const localEnhancer = createLocalEnhancer()
@@ -118,6 +124,7 @@ export async function openEngine(
     waiters,
     leases: openLeases(db, log, config.LEASE_SECONDS),
     timing: createTiming(),
+    metrics,
     aliases: new Map([...Object.entries(DEFAULT_MODEL_ALIASES), ...config.MODEL_ALIASES]),
     publicUrl: config.PUBLIC_URL ?? '',
     get isStopping() {
@@ -138,7 +145,18 @@ export async function openEngine(
       await db.close()
     },
   }
+  watchParts(engine)
   return engine
+}
+
+function watchParts({ db, images, leases, log, metrics, models, waiters }: Engine): void {
+  const served = models.served.map(({ model }) => model)
+  metrics.watch({
+    waiters: () => waiters.size,
+    leases: () => leases.size,
+    cache: images.figures,
+    database: createDatabaseFigures(db, served, log),
+  })
 }
 
 function createEnhancer(config: Config, fallback: PromptEnhancer, log: Logger): PromptEnhancer {

@@ -2,6 +2,7 @@ import { decideRetry, type FailureClass, failureOf, type OpenRoute, ProviderErro
 import { type ClaimedImage, countAttempts, requeueImage } from '@wombat/images'
 import { failImage } from '@wombat/ledger'
 import { StillDownError } from './breaker.ts'
+import { countFailure } from './count-failure.ts'
 import type { Engine } from './engine.ts'
 import { releaseReferences } from './keep-references.ts'
 import { unknownLimit } from './limits.ts'
@@ -56,6 +57,7 @@ export async function settleFailure(
     return
   }
   if (await failImage(engine.db, { imageId, fence, code: decision.code, message: messageFor(decision.code, error) })) {
+    await countFailure(engine, imageId, decision.code)
     await releaseReferences(engine, image)
     // A mistake is ours: the adapter's or the configuration's.
     const level = failure === 'mistake' ? 'error' : 'warn'

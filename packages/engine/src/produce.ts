@@ -54,6 +54,7 @@ export async function produceNext(
       await releaseReferences(engine, image)
       const ms = performance.now() - startedMs
       engine.timing.record(image.model, ms / 1000)
+      engine.metrics.countReady({ model: image.model, seconds: (image.ageMs + ms) / 1000 })
       engine.log.info(
         { imageId: image.imageId, model: image.model, route: made.route, bytes: made.bytes, ms: Math.round(ms) },
         'image ready',

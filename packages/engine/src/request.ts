@@ -72,6 +72,9 @@ export async function requestImages(
       : await actOut(engine, simulation.error, { accountId: key.accountId, price, isReplay })
   refuse(outcome, price)
   const isReplayed = outcome.status === 'replay'
+  if (!isReplayed) {
+    engine.metrics.countOrder({ model: order.model, images: order.numImages, credits: price })
+  }
   if (!isReplayed && routes.length > 0) {
     engine.announcer.announce(
       order.model,

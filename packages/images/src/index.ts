@@ -35,6 +35,7 @@ export {
 } from './life-cycle.ts'
 export { findOriginals, findPromisedSize, type OldOriginal, replaceOriginal } from './originals.ts'
 export { claimPrompt, findPrompt, type PromptRow, storePrompt } from './prompts.ts'
+export { type QueueFigures, readQueueFigures } from './queue-figures.ts'
 export { countRefusals, type ErasableRequest, type Erasure, eraseImage, expireImages, listErasable } from './removal.ts'
 export {
   type BreakerFigures,

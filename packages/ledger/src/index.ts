@@ -1,6 +1,6 @@
 export { type AcceptOutcome, type AcceptRequest, openAcceptor, type RequestAcceptor } from './accept.ts'
 export { type BalanceChange, changeBalance } from './change-balance.ts'
 export { findBalance, type LedgerLine, listEntries } from './entries.ts'
-export { failImage } from './refund.ts'
+export { failImage, findCharge } from './refund.ts'
 export { sumUsage, type UsageFilter, type UsageGroup, type UsageLine } from './usage.ts'
 export { type LedgerFault, type LedgerReport, verifyLedger } from './verify.ts'

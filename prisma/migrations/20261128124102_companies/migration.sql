@@ -122,3 +122,8 @@ CREATE TRIGGER audit_entries_append_only BEFORE UPDATE OR DELETE ON audit_entrie
   FOR EACH ROW EXECUTE FUNCTION refuse_audit_change();
 CREATE TRIGGER audit_entries_no_truncate BEFORE TRUNCATE ON audit_entries
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
+
+-- Being able to see ------------------------------------------------------------------------------------------------
+
+-- How long a model's images have been due, and how many: looked up every few seconds by whoever watches.
+CREATE INDEX images_due_idx ON images (model, due_at) WHERE status = 'queued';
