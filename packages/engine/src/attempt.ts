@@ -64,7 +64,7 @@ export async function attemptImage(
     latencyMs = performance.now() - startedMs
     const encoded = await encodeImage(answer.bytes, image)
     await closeAttempt(engine.db, attemptId, { outcome: 'done', latencyMs, ...meter(answer, route) })
-    count(engine, route, { outcome: 'done', failure: undefined, latencyMs })
+    tally(engine, image, route, { outcome: 'done', failure: undefined, latencyMs })
     if (!isActed(image, route)) {
       await tellRoute(engine, { route, imageId: image.imageId, error: undefined, tookMs: latencyMs })
     }
@@ -74,7 +74,7 @@ export async function attemptImage(
     latencyMs ??= performance.now() - startedMs
     // A job that goes on keeps its attempt open: the next claim resumes it.
     if (!known.isJobAlive) {
-      count(engine, route, { outcome: OUTCOMES[known.failure], failure: known.failure, latencyMs })
+      tally(engine, image, route, { outcome: OUTCOMES[known.failure], failure: known.failure, latencyMs })
       await closeAttempt(engine.db, attemptId, {
         outcome: OUTCOMES[known.failure],
         failure: known.failure,
@@ -91,12 +91,26 @@ export async function attemptImage(
   }
 }
 
-function count(
-  { metrics }: Engine,
-  route: OpenRoute,
+/** For metrics and traces. */
+function tally(
+  { metrics, tracing }: Engine,
+  image: ClaimedImage,
+  { name: route, provider }: OpenRoute,
   { latencyMs, ...end }: { outcome: string; failure: FailureClass | undefined; latencyMs: number },
 ): void {
-  metrics.countAttempt({ ...end, route: route.name, seconds: latencyMs / 1000 })
+  metrics.countAttempt({ ...end, route, seconds: latencyMs / 1000 })
+  tracing.record({
+    name: 'upstream.call',
+    subject: image,
+    startMs: Date.now() - latencyMs,
+    attributes: {
+      'wombat.route': route,
+      'wombat.provider': provider.name,
+      'wombat.outcome': end.outcome,
+      'wombat.failure': end.failure,
+    },
+    isError: end.failure !== undefined,
+  })
 }
 
 async function begin(engine: Engine, image: ClaimedImage, { route, job }: Turn): Promise<string | undefined> {

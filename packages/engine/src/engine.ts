@@ -19,6 +19,7 @@ import { openReferenceArchive, type ReferenceArchive } from './reference-archive
 import { openReferences, type References } from './references.ts'
 import { timeDatabase, timeStore } from './timed.ts'
 import { createTiming, type Timing } from './timing.ts'
+import { openTracing, type Tracing } from './tracing.ts'
 import { openWaiters, type Waiters } from './waiters.ts'
 
 /** Everything that a flow needs, opened once a process and passed on. */
@@ -44,6 +45,7 @@ export interface Engine extends AsyncDisposable {
   readonly leases: Leases
   readonly timing: Timing
   readonly metrics: Metrics
+  readonly tracing: Tracing
   /** Other names of models, the operator's before ours. */
   readonly aliases: ReadonlyMap<string, string>
   /** Where clients find this server, without a slash at the end. The server sets it when it knows its port. */
@@ -85,9 +87,7 @@ export async function openEngine(
   assertCatalogue()
   const { log, databaseUrl: url } = options
   const onError = (error: Error) => logDatabase(log, error)
-  const metrics = openMetrics({ hasProcess: config.METRICS })
-  const poolSize = config.DATABASE_POOL_SIZE
-  const db = timeDatabase(openDatabase({ url, poolSize, applicationName: 'wombat', onError }), metrics)
+  const { db, metrics } = openMeasured(config, url, onError)
   const [listener, queue] = await Promise.all([
     openListener({ url, applicationName: 'wombat', onError }),
     openPostgresQueue({
@@ -125,6 +125,7 @@ export async function openEngine(
     leases: openLeases(db, log, config.LEASE_SECONDS),
     timing: createTiming(),
     metrics,
+    tracing: openTracing(config, log),
     aliases: new Map([...Object.entries(DEFAULT_MODEL_ALIASES), ...config.MODEL_ALIASES]),
     publicUrl: config.PUBLIC_URL ?? '',
     get isStopping() {
@@ -139,6 +140,7 @@ export async function openEngine(
       engine.leases.close()
       await engine.acceptor.drain()
       await engine.announcer.drain()
+      await engine.tracing.close()
       await models.close()
       await queue.close()
       await listener.close()
@@ -147,6 +149,16 @@ export async function openEngine(
   }
   watchParts(engine)
   return engine
+}
+
+function openMeasured(
+  config: Config,
+  url: string,
+  onError: (error: Error) => void,
+): { db: Database; metrics: Metrics } {
+  const metrics = openMetrics({ hasProcess: config.METRICS })
+  const db = openDatabase({ url, poolSize: config.DATABASE_POOL_SIZE, applicationName: 'wombat', onError })
+  return { db: timeDatabase(db, metrics), metrics }
 }
 
 function watchParts({ db, images, leases, log, metrics, models, waiters }: Engine): void {

@@ -36,9 +36,10 @@ export async function settleFailure(
   },
 ): Promise<void> {
   const { imageId, fence } = image
+  const ids = { imageId, ...engine.tracing.ids(image.requestId) }
   if (context.isStopping || error instanceof StillDownError) {
     await requeueImage(engine.db, { imageId, fence, delayMs: 0 })
-    engine.log.info({ imageId, why: describeError(error).message }, 'image handed back')
+    engine.log.info({ ...ids, why: describeError(error).message }, 'image handed back')
     return
   }
   const failure = classOf(error, context.areRoutesLeft)
@@ -50,7 +51,7 @@ export async function settleFailure(
     const delayMs = isKept ? 0 : decision.delayMs
     if (await requeueImage(engine.db, { imageId, fence, delayMs })) {
       engine.log.warn(
-        { imageId, route, failure, inMs: Math.round(delayMs), err: describeError(error) },
+        { ...ids, route, failure, inMs: Math.round(delayMs), err: describeError(error) },
         'image will be tried again',
       )
     }
@@ -62,7 +63,7 @@ export async function settleFailure(
     // A mistake is ours: the adapter's or the configuration's.
     const level = failure === 'mistake' ? 'error' : 'warn'
     engine.log[level](
-      { imageId, route, failure, code: decision.code, err: describeError(error) },
+      { ...ids, route, failure, code: decision.code, err: describeError(error) },
       'image failed, credits returned',
     )
   }

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { AuthenticatedKey } from '@wombat/accounts'
 import { ApiError, formatSimulation, formatSize, type GenerationOrder, newImageId } from '@wombat/contract'
 import { countRefusals, findReplay, findRequestImages } from '@wombat/images'
@@ -30,6 +30,8 @@ export async function requestImages(
   key: AuthenticatedKey,
   order: GenerationOrder,
   idempotencyKey: string | undefined,
+  /** A random UUID: the id of what is recorded, and of its trace. */
+  requestId: string,
 ): Promise<RequestAnswer> {
   const idempotency = idempotencyKey === undefined ? undefined : fingerprint(order, idempotencyKey)
   // What was granted once is answered again, although the plan or the providers have changed since.
@@ -43,7 +45,7 @@ export async function requestImages(
   const isHopeless = isReplay || simulation?.error !== undefined
   const { prompt, alt } = await writePrompt(engine, key, order, { price, isHopeless })
   const request: AcceptRequest = {
-    id: randomUUID(),
+    id: requestId,
     accountId: key.accountId,
     keyId: key.keyId,
     idempotency,

@@ -38,7 +38,7 @@ export function registerErrors(app: FastifyInstance, engine: Engine): void {
     const known = request.is404 ? nothingHere(request, methods) : toApiError(error)
     if (known === undefined) {
       engine.log.error(
-        { requestId: request.id, route: request.routeOptions.url, err: describeError(error) },
+        { ...engine.tracing.ids(request.id), route: request.routeOptions.url, err: describeError(error) },
         'request failed',
       )
     }

@@ -17,11 +17,12 @@ export function registerImageGeneration(app: FastifyInstance, parts: { engine: E
       key,
       order,
       Array.isArray(idempotencyKey) ? idempotencyKey.join(', ') : idempotencyKey,
+      request.id,
     )
     setHeaders(reply, answer)
     engine.log.info(
       {
-        requestId: request.id,
+        ...engine.tracing.ids(request.id),
         accountId: key.accountId,
         keyId: key.keyId,
         model: order.model,
