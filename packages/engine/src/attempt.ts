@@ -22,6 +22,7 @@ import {
 import { tellRoute, tryRoute } from './breaker.ts'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
+import { withoutPrompt } from './without-prompt.ts'
 
 /** One call of one route. */
 export interface Turn {
@@ -71,6 +72,7 @@ export async function attemptImage(
     return encoded
   } catch (error) {
     const known = toProviderError(error)
+    known.message = withoutPrompt(known.message, [image.prompt, material.prompt])
     latencyMs ??= performance.now() - startedMs
     // A job that goes on keeps its attempt open: the next claim resumes it.
     if (!known.isJobAlive) {
