@@ -9,6 +9,7 @@ import { addLedgerCommands } from './ledger.ts'
 import { addRouteCommands } from './route.ts'
 import { addStartCommand } from './start-command.ts'
 import type { Terminal } from './terminal.ts'
+import { addTopCommand } from './top.ts'
 import { addUsageCommand } from './usage.ts'
 import { version } from './version.ts'
 
@@ -41,5 +42,6 @@ export function createProgram(terminal: Terminal): Command {
   addUsageCommand(program, terminal)
   addImageCommands(program, terminal)
   addRouteCommands(program, terminal)
+  addTopCommand(program, terminal)
   return program
 }

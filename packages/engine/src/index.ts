@@ -51,6 +51,7 @@ export {
 export { type ErasedAccount, type ErasedImage, type ErasureCounts, eraseAccount, eraseImage } from './operate-erase.ts'
 export { type AttemptLine, type ImageLine, type ImageReport, listImages, showImage } from './operate-images.ts'
 export { listRoutes, type ResumeOutcome, type RouteLine, resumeRoute } from './operate-routes.ts'
+export { type ModelLine, type Overview, readOverview } from './operate-top.ts'
 export { produceNext } from './produce.ts'
 export { assertNotRefusedTooOften, imageUrl, type RequestAnswer, requestImages } from './request.ts'
 export { removeExpired, startRetention, transcodeOriginals } from './retain.ts'

@@ -23,6 +23,7 @@ export {
   releaseObjects,
   type WaitingReferences,
 } from './garbage.ts'
+export { type CallCount, countLastCalls, countLastReady } from './last-minute.ts'
 export {
   type DueImage,
   findDue,
