@@ -1,7 +1,7 @@
 /** The log names requests, images and traces, and never a prompt, a key or what stands behind a question mark. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { until } from '@wombat/testing'
@@ -23,7 +23,7 @@ const SECRETS = ['Zanzibar', 'quokka', 'marmalade', 'xylophone', 'signature', 'h
  * text, as JSON that is none, as a broken answer. The number in the prompt says how.
  */
 async function startEcho() {
-  const server = createServer(async (request, reply) => {
+  async function answer(request: IncomingMessage, reply: ServerResponse) {
     const heard = `${(await buffer(request)).toString('latin1')} ${JSON.stringify(request.headers)}`
     const kind = Number(/case (\d+)/.exec(heard)?.[1] ?? 404)
     if (kind === 0) {
@@ -43,6 +43,9 @@ async function startEcho() {
       const body = { error: { message: words, code: 'odd', status: 'INVALID_ARGUMENT' }, message: words, detail: words }
       reply.writeHead(kind, { 'content-type': 'application/json', 'x-request-id': 'up-1' }).end(JSON.stringify(body))
     }
+  }
+  const server = createServer((request, reply) => {
+    answer(request, reply).catch(() => reply.destroy())
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 
 export interface ReceivedSpan {
@@ -21,7 +21,7 @@ export async function startOtlpReceiver() {
   const resources: unknown[] = []
   const headers: Record<string, string | string[] | undefined>[] = []
   let status = 200
-  const server = createServer(async (request, reply) => {
+  async function take(request: IncomingMessage, reply: ServerResponse) {
     const body = await text(request)
     headers.push({ ...request.headers, path: request.url })
     if (status === 200) {
@@ -34,6 +34,9 @@ export async function startOtlpReceiver() {
       }
     }
     reply.writeHead(status, { 'content-type': 'application/json' }).end('{}')
+  }
+  const server = createServer((request, reply) => {
+    take(request, reply).catch(() => reply.destroy())
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
