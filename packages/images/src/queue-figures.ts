@@ -15,13 +15,14 @@ export interface QueueFigures {
 /** Who looks every few seconds must not pay for a long queue; and beyond this nobody cares for the last digit. */
 const MOST_COUNTED = 100_000
 
+// The order makes it one walk along images_due_idx, whatever the statistics say.
 const FIGURES: Statement = {
   name: 'queue-figures',
   text: `SELECT m.model,
                 (SELECT count(*) FROM (SELECT FROM images i WHERE i.status = 'queued' AND i.model = m.model
-                  LIMIT $2) AS c)::int AS queued,
+                  ORDER BY i.due_at LIMIT $2) AS c)::int AS queued,
                 (SELECT count(*) FROM (SELECT FROM images i WHERE i.status = 'queued' AND i.model = m.model
-                  AND i.due_at <= now() LIMIT $2) AS c)::int AS due,
+                  AND i.due_at <= now() ORDER BY i.due_at LIMIT $2) AS c)::int AS due,
                 coalesce(greatest(0, extract(epoch FROM now() - (
                   SELECT min(i.due_at) FROM images i WHERE i.status = 'queued' AND i.model = m.model))), 0)::float8
                   AS "oldestDueSeconds",
