@@ -65,6 +65,8 @@ interface Tools {
 
 export interface TestServer extends Tools {
   readonly engine: Engine
+  /** Of a worker with METRICS_PORT. */
+  readonly metricsUrl: string | undefined
   /** Stops the server. The database and the data directory stay until it is disposed of. */
   stop(): Promise<void>
 }
@@ -111,6 +113,7 @@ export async function startTestServer(options: StartOptions = {}): Promise<TestS
   const first = { accountId: running.bootstrap?.accountId, apiKey: running.bootstrap?.apiKey, ...pickFirst(options) }
   return {
     engine: running.engine,
+    metricsUrl: running.metricsUrl,
     stop,
     ...createTools({ ...owned, db: running.engine.db, ...first, origin: () => running.url ?? '' }),
     get url() {

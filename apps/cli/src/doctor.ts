@@ -1,6 +1,6 @@
 import { access, constants, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
-import type { Config, DatabaseFacts } from '@wombat/engine'
+import type { Config } from '@wombat/engine'
 import { checkRedis } from './doctor-redis.ts'
 import { describeRoutes } from './doctor-routes.ts'
 import { CliError, messageOf } from './errors.ts'

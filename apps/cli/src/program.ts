@@ -11,6 +11,7 @@ import { addRouteCommands } from './route.ts'
 import { addStartCommand } from './start-command.ts'
 import { addStoreCommands } from './store.ts'
 import type { Terminal } from './terminal.ts'
+import { addTopCommand } from './top.ts'
 import { addUsageCommand } from './usage.ts'
 import { version } from './version.ts'
 import { addWebhookCommands } from './webhook.ts'
@@ -47,5 +48,6 @@ export function createProgram(terminal: Terminal): Command {
   addRouteCommands(program, terminal)
   addWebhookCommands(program, terminal)
   addStoreCommands(program, terminal)
+  addTopCommand(program, terminal)
   return program
 }

@@ -4,6 +4,7 @@ import type { Engine } from '@wombat/engine'
 import fastify from 'fastify'
 import { registerBodies } from './plugins/bodies.ts'
 import { registerClosing } from './plugins/closing.ts'
+import { registerCounting } from './plugins/counting.ts'
 import { answerClientError, answerFrameworkError, registerErrors } from './plugins/errors.ts'
 import { createLimiters } from './plugins/limiters.ts'
 import { registerCancelImage } from './routes/cancel-image.ts'
@@ -13,6 +14,7 @@ import { openHotLane } from './routes/hot-lane.ts'
 import { registerImage } from './routes/image.ts'
 import { registerImageGeneration } from './routes/image-generation.ts'
 import { registerIndex } from './routes/index-page.ts'
+import { registerMetrics } from './routes/metrics.ts'
 
 export interface RunningServer {
   /** The address that it listens on, such as http://127.0.0.1:3000. */
@@ -64,6 +66,7 @@ export async function startServer(engine: Engine): Promise<RunningServer> {
 
   const limiters = createLimiters(engine)
   registerErrors(app, engine)
+  registerCounting(app, engine)
   registerBodies(app)
   const lane = openHotLane(app.server, engine, { idleMs: KEEP_ALIVE_TIMEOUT_MS })
   const closing = registerClosing(app, lane)
@@ -71,6 +74,7 @@ export async function startServer(engine: Engine): Promise<RunningServer> {
   registerImage(app, { engine, limiters })
   registerCancelImage(app, { engine, limiters })
   registerHealth(app, { engine })
+  registerMetrics(app, { engine })
   registerDevClock(app, { engine })
   registerIndex(app)
 
@@ -83,11 +87,11 @@ export async function startServer(engine: Engine): Promise<RunningServer> {
 }
 
 /** An address that a client on this machine can use: "any address" is no address to connect to. */
-function listeningUrl(host: string, port: number): string {
+export function listeningUrl(host: string, port: number): string {
   const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }
 
-function boundPort(address: AddressInfo | string | null): number | undefined {
+export function boundPort(address: AddressInfo | string | null): number | undefined {
   return address === null || typeof address === 'string' ? undefined : address.port
 }

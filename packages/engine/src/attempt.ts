@@ -24,6 +24,7 @@ import { tellRoute, tryRoute } from './breaker.ts'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
 import { persist } from './persist.ts'
+import { withoutPrompt } from './without-prompt.ts'
 
 /** One call of one route. */
 export interface Turn {
@@ -74,15 +75,18 @@ export async function attemptImage(
       imageId: image.imageId,
       what: 'receipt',
     })
+    tally(engine, image, route, { outcome: 'done', failure: undefined, latencyMs })
     if (!isActed(image, route)) {
       await tellRoute(engine, { route, imageId: image.imageId, error: undefined, tookMs: latencyMs })
     }
     return encoded
   } catch (error) {
     const known = toProviderError(error)
+    known.message = withoutPrompt(known.message, [image.prompt, material.prompt])
     latencyMs ??= performance.now() - startedMs
     // A job that goes on keeps its attempt open: the next claim resumes it.
     if (!known.isJobAlive) {
+      tally(engine, image, route, { outcome: OUTCOMES[known.failure], failure: known.failure, latencyMs })
       await closeAttempt(engine.db, attemptId, {
         outcome: OUTCOMES[known.failure],
         failure: known.failure,
@@ -97,6 +101,28 @@ export async function attemptImage(
     }
     throw known
   }
+}
+
+/** For metrics and traces. */
+function tally(
+  { metrics, tracing }: Engine,
+  image: ClaimedImage,
+  { name: route, provider }: OpenRoute,
+  { latencyMs, ...end }: { outcome: string; failure: FailureClass | undefined; latencyMs: number },
+): void {
+  metrics.countAttempt({ ...end, route, seconds: latencyMs / 1000 })
+  tracing.record({
+    name: 'upstream.call',
+    subject: image,
+    startMs: Date.now() - latencyMs,
+    attributes: {
+      'wombat.route': route,
+      'wombat.provider': provider.name,
+      'wombat.outcome': end.outcome,
+      'wombat.failure': end.failure,
+    },
+    isError: end.failure !== undefined,
+  })
 }
 
 async function begin(engine: Engine, image: ClaimedImage, { route, job }: Turn): Promise<string | undefined> {

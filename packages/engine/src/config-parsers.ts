@@ -104,6 +104,16 @@ export function aliases(value: string): ReadonlyMap<string, string> {
   return new Map(pairs.map(([alias = '', model = '']) => [alias, model]))
 }
 
+/** Names and values as OpenTelemetry writes them: percent-encoded, with commas between the pairs. */
+export function attributes(value: string): ReadonlyMap<string, string> {
+  const pairs = value.split(',').map((pair) => /^\s*([^\s=]+)\s*=\s*(.*?)\s*$/.exec(pair))
+  try {
+    return new Map(pairs.map((pair) => [decodeURIComponent(pair?.[1] ?? '%'), decodeURIComponent(pair?.[2] ?? '')]))
+  } catch (error) {
+    throw new FormatError('pairs such as name=value,other=value, percent-encoded', { cause: error })
+  }
+}
+
 export function addresses(value: string): readonly string[] {
   const list = value.split(',').map((part) => part.trim())
   if (

@@ -6,6 +6,7 @@
 import {
   addresses,
   aliases,
+  attributes,
   bucket,
   choice,
   daysOrNever,
@@ -37,6 +38,14 @@ export interface Variable<T> {
 }
 
 const none = undefined
+const sampler = choice(
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+)
 const NO_KEYS: readonly string[] = []
 const FOR_EVER: PerPlan<number | undefined> = { basic: none, professional: none }
 
@@ -61,6 +70,15 @@ export const VARIABLES = {
   BOOTSTRAP_CREDITS: { parse: integer(0, 1_000_000_000), default: 1000 },
   LOG_LEVEL: { parse: choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'), default: 'info' },
   LOG_FORMAT: { parse: choice('auto', 'pretty', 'json'), default: 'auto' },
+  METRICS: { parse: flag, default: true },
+  METRICS_TOKEN: { parse: optional(key), default: none, isSecret: true },
+  METRICS_PORT: { parse: optional(integer(0, 65535)), default: none },
+  OTEL_EXPORTER_OTLP_ENDPOINT: { parse: optional(httpUrl), default: none },
+  OTEL_EXPORTER_OTLP_HEADERS: { parse: attributes, default: new Map<string, string>(), isSecret: true },
+  OTEL_SERVICE_NAME: { parse: text, default: 'wombat' },
+  OTEL_RESOURCE_ATTRIBUTES: { parse: attributes, default: new Map<string, string>() },
+  OTEL_TRACES_SAMPLER: { parse: sampler, default: 'parentbased_always_on' },
+  OTEL_TRACES_SAMPLER_ARG: { parse: decimal(0, 1), default: 1 },
   RATE_LIMIT_PER_MINUTE: { parse: integer(1, 1_000_000), default: 60 },
   AUTH_FAILURES_PER_MINUTE: { parse: integer(1, 1_000_000), default: 60 },
   NOT_FOUND_PER_MINUTE: { parse: integer(1, 1_000_000), default: 300 },

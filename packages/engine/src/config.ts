@@ -140,7 +140,7 @@ function contradictions(config: Values & { routes: readonly Route[] }): string[]
 }
 
 const OUR_PREFIXES =
-  /^(WOMBAT|IMAGE|SYNTHETIC|BOOTSTRAP|RATE_LIMIT|WAITERS|GENERATION|RETAIN|ALT_TEXT|RETRY|LEASE|BREAKER|PROVIDER|DELETE|MODERATION|WEBHOOK|S3)_/
+  /^(WOMBAT|IMAGE|SYNTHETIC|BOOTSTRAP|RATE_LIMIT|WAITERS|GENERATION|RETAIN|ALT_TEXT|RETRY|LEASE|BREAKER|PROVIDER|DELETE|MODERATION|WEBHOOK|S3|METRICS)_/
 
 function findWarnings(env: Readonly<Record<string, string | undefined>>): string[] {
   const known = Object.keys(VARIABLES)

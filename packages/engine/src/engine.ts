@@ -8,17 +8,21 @@ import { type Announcer, openAnnouncer } from './announcer.ts'
 import { type Bootstrap, bootstrap } from './bootstrap.ts'
 import type { Config } from './config.ts'
 import { type Counters, openCounters } from './counters.ts'
+import { createDatabaseFigures } from './database-figures.ts'
 import { type ImageCache, openImageCache } from './image-cache.ts'
 import { type KeyCache, openKeyCache } from './key-cache.ts'
 import { type Leases, openLeases } from './leases.ts'
 import { describeError, type Logger } from './logger.ts'
+import { type Metrics, openMetrics } from './metrics.ts'
 import { openModels, type ServedModels } from './models.ts'
 import { openJobQueue } from './open-queue.ts'
 import { openStore } from './open-store.ts'
 import { ownIdentity } from './process-identity.ts'
 import { openReferenceArchive, type ReferenceArchive } from './reference-archive.ts'
 import { openReferences, type References } from './references.ts'
+import { timeDatabase, timeStore } from './timed.ts'
 import { createTiming, type Timing } from './timing.ts'
+import { openTracing, type Tracing } from './tracing.ts'
 import { openWaiters, type Waiters } from './waiters.ts'
 
 /** Everything that a flow needs, opened once a process and passed on. */
@@ -44,6 +48,8 @@ export interface Engine extends AsyncDisposable {
   readonly waiters: Waiters
   readonly leases: Leases
   readonly timing: Timing
+  readonly metrics: Metrics
+  readonly tracing: Tracing
   /** Other names of models, the operator's before ours. */
   readonly aliases: ReadonlyMap<string, string>
   /** Where clients find this server, without a slash at the end. The server sets it when it knows its port. */
@@ -85,13 +91,13 @@ export async function openEngine(
   assertCatalogue()
   const { log, databaseUrl: url } = options
   const onError = (error: Error) => logDatabase(log, error)
-  const db = openDatabase({ url, poolSize: config.DATABASE_POOL_SIZE, applicationName: 'wombat', onError })
+  const { db, metrics } = openMeasured(config, url, onError)
   const queue = await openJobQueue(config, url, log)
   const listener = await openListener({ url, applicationName: 'wombat', onError }).catch(async (error: unknown) => {
     await queue.close()
     throw error
   })
-  const store = openStore(config, options.dataDir)
+  const store = timeStore(openStore(config, options.dataDir), metrics)
   const models = openModels(config)
   const archive = openReferenceArchive(db, store)
   const localEnhancer = createLocalEnhancer()
@@ -120,6 +126,8 @@ export async function openEngine(
     waiters,
     leases: openLeases(db, log, config.LEASE_SECONDS),
     timing: createTiming(),
+    metrics,
+    tracing: openTracing(config, log),
     aliases: new Map([...Object.entries(DEFAULT_MODEL_ALIASES), ...config.MODEL_ALIASES]),
     publicUrl: config.PUBLIC_URL ?? '',
     get isStopping() {
@@ -135,6 +143,7 @@ export async function openEngine(
       await engine.acceptor.drain()
       await engine.announcer.drain()
       await engine.counters.close()
+      await engine.tracing.close()
       await models.close()
       await queue.close()
       await listener.close()
@@ -142,7 +151,28 @@ export async function openEngine(
       await db.close()
     },
   }
+  watchParts(engine)
   return engine
+}
+
+function openMeasured(
+  config: Config,
+  url: string,
+  onError: (error: Error) => void,
+): { db: Database; metrics: Metrics } {
+  const metrics = openMetrics({ hasProcess: config.METRICS })
+  const db = openDatabase({ url, poolSize: config.DATABASE_POOL_SIZE, applicationName: 'wombat', onError })
+  return { db: timeDatabase(db, metrics), metrics }
+}
+
+function watchParts({ db, images, leases, log, metrics, models, waiters }: Engine): void {
+  const served = models.served.map(({ model }) => model)
+  metrics.watch({
+    waiters: () => waiters.size,
+    leases: () => leases.size,
+    cache: images.figures,
+    database: createDatabaseFigures(db, served, log),
+  })
 }
 
 function createEnhancer(config: Config, fallback: PromptEnhancer, log: Logger): PromptEnhancer {

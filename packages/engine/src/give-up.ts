@@ -2,6 +2,7 @@ import { decideRetry, type FailureClass, failureOf, type OpenRoute, ProviderErro
 import { type ClaimedImage, countAttempts, requeueImage } from '@wombat/images'
 import { failImage } from '@wombat/ledger'
 import { StillDownError } from './breaker.ts'
+import { countFailure } from './count-failure.ts'
 import type { Engine } from './engine.ts'
 import { unknownLimit } from './limits.ts'
 import { describeError } from './logger.ts'
@@ -34,9 +35,10 @@ export async function settleFailure(
   },
 ): Promise<void> {
   const { imageId, fence } = image
+  const ids = { imageId, ...engine.tracing.ids(image.requestId) }
   if (error instanceof StillDownError || (context.isStopping && mayBeHandedBack(error))) {
     await requeueImage(engine.db, { imageId, fence, delayMs: 0 })
-    engine.log.info({ imageId, why: describeError(error).message }, 'image handed back')
+    engine.log.info({ ...ids, why: describeError(error).message }, 'image handed back')
     return
   }
   const failure = classOf(error, context.areRoutesLeft)
@@ -48,17 +50,18 @@ export async function settleFailure(
     const delayMs = isKept ? 0 : decision.delayMs
     if (await requeueImage(engine.db, { imageId, fence, delayMs })) {
       engine.log.warn(
-        { imageId, route, failure, inMs: Math.round(delayMs), err: describeError(error) },
+        { ...ids, route, failure, inMs: Math.round(delayMs), err: describeError(error) },
         'image will be tried again',
       )
     }
     return
   }
   if (await failImage(engine.db, { imageId, fence, code: decision.code, message: messageFor(decision.code, error) })) {
+    await countFailure(engine, imageId, decision.code)
     // A mistake is ours: the adapter's or the configuration's.
     const level = failure === 'mistake' ? 'error' : 'warn'
     engine.log[level](
-      { imageId, route, failure, code: decision.code, err: describeError(error) },
+      { ...ids, route, failure, code: decision.code, err: describeError(error) },
       'image failed, credits returned',
     )
   }

@@ -83,6 +83,7 @@ export {
   type StoreReport,
   verifyStore,
 } from './operate-store-verify.ts'
+export { type ModelLine, type Overview, readOverview } from './operate-top.ts'
 export {
   type DeliveryLine,
   listDeliveries,

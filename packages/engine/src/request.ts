@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { AuthenticatedKey } from '@wombat/accounts'
 import { ApiError, formatSimulation, formatSize, type GenerationOrder, newImageId, type Tags } from '@wombat/contract'
 import { countRefusals, findReplay, findRequestImages } from '@wombat/images'
@@ -20,6 +20,14 @@ export interface RequestAnswer {
   readonly ignoredParams: readonly string[]
 }
 
+/** What a POST says besides its body. */
+export interface RequestContext {
+  readonly idempotencyKey: string | undefined
+  readonly tags: Tags | undefined
+  /** A random UUID: the id of what is recorded, and of its trace. */
+  readonly requestId: string
+}
+
 const ACCOUNT_DISABLED = 'This account is disabled. Ask who runs this server.'
 const IDEMPOTENCY_KEY = /^[\x21-\x7e][\x20-\x7e]{0,254}$/
 
@@ -31,8 +39,7 @@ export async function requestImages(
   engine: Engine,
   key: AuthenticatedKey,
   order: GenerationOrder,
-  idempotencyKey: string | undefined,
-  tags?: Tags,
+  { idempotencyKey, tags, requestId }: RequestContext,
 ): Promise<RequestAnswer> {
   const idempotency = idempotencyKey === undefined ? undefined : fingerprint(order, idempotencyKey)
   // What was granted once is answered again, although the plan or the providers have changed since.
@@ -46,7 +53,7 @@ export async function requestImages(
   const isHopeless = isReplay || simulation?.error !== undefined
   const { prompt, alt } = await writePrompt(engine, key, order, { price, isHopeless })
   const request: AcceptRequest = {
-    id: randomUUID(),
+    id: requestId,
     accountId: key.accountId,
     keyId: key.keyId,
     idempotency,
@@ -76,6 +83,9 @@ export async function requestImages(
       : await actOut(engine, simulation.error, { accountId: key.accountId, price, isReplay })
   refuse(outcome, price)
   const isReplayed = outcome.status === 'replay'
+  if (!isReplayed) {
+    engine.metrics.countOrder({ model: order.model, images: order.numImages, credits: price })
+  }
   if (!isReplayed && routes.length > 0) {
     engine.announcer.announce(
       order.model,

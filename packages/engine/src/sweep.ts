@@ -10,6 +10,7 @@ import {
   removeOldIdempotencyKeys,
 } from '@wombat/images'
 import { failImage } from '@wombat/ledger'
+import { countFailure } from './count-failure.ts'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
 import { isDeadProcess } from './process-identity.ts'
@@ -98,6 +99,7 @@ async function failOverdue(engine: Engine): Promise<void> {
     const code: ErrorCode = 'generation_deadline'
     const message = 'The image was not made before its deadline.'
     if (await failImage(engine.db, { imageId, fence: undefined, code, message })) {
+      await countFailure(engine, imageId, code)
       engine.log.warn({ imageId, code }, 'image failed, credits returned')
     }
   }

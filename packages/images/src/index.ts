@@ -36,6 +36,7 @@ export {
   releaseReferences,
   type WaitingReferences,
 } from './garbage.ts'
+export { type CallCount, countLastCalls, countLastReady } from './last-minute.ts'
 export {
   type DueImage,
   findDue,
@@ -48,6 +49,7 @@ export {
 } from './life-cycle.ts'
 export { findOriginals, findPromisedSize, type OldOriginal, replaceOriginal } from './originals.ts'
 export { claimPrompt, findPrompt, type PromptRow, storePrompt } from './prompts.ts'
+export { type QueueFigures, readQueueFigures } from './queue-figures.ts'
 export {
   adoptImages,
   countRefusals,

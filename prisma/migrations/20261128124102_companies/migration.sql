@@ -615,3 +615,7 @@ CREATE UNLOGGED TABLE rate_counts (
   resets_at timestamptz(3) NOT NULL,
   CONSTRAINT rate_counts_pkey PRIMARY KEY (name)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+-- Being able to see ------------------------------------------------------------------------------------------------
+
+-- How long a model's images have been due, and how many: looked up every few seconds by whoever watches.
+CREATE INDEX images_due_idx ON images (model, due_at) WHERE status = 'queued';

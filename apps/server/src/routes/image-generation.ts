@@ -20,11 +20,11 @@ export function registerImageGeneration(app: FastifyInstance, parts: { engine: E
       setHeaders(reply, { ...priced, creditsCharged: 0, creditsRemaining: priced.balance, isReplayed: false })
       return JSON.stringify(priced)
     }
-    const answer = await requestImages(engine, key, order, idempotencyKey, tags)
+    const answer = await requestImages(engine, key, order, { idempotencyKey, tags, requestId: request.id })
     setHeaders(reply, answer)
     engine.log.info(
       {
-        requestId: request.id,
+        ...engine.tracing.ids(request.id),
         accountId: key.accountId,
         keyId: key.keyId,
         model: order.model,
