@@ -164,7 +164,7 @@ describe('plans', () => {
   test('a plan is made, changed, used, and deleted when nobody is on it', async () => {
     const plan = { name: 'agency', isProfessional: true, models: ['standard'], concurrency: 4, deadlineHours: 0.5 }
     const { createdAt: _, ...made } = await ok('POST', '/plans', plan, 201)
-    assert.deepEqual(made, { ...plan, rateLimitPerMinute: null, deleteAfterDays: null })
+    assert.deepEqual(made, { ...plan, rateLimitPerMinute: null, deleteAfterDays: null, accounts: 0 })
     await refused(409, 'conflict', 'POST', '/plans', plan)
     const changed = await ok('PATCH', '/plans/agency', { models: [], concurrency: null, deleteAfterDays: 30 })
     assert.deepEqual([changed.models, changed.concurrency, changed.deleteAfterDays], [[], null, 30])
@@ -172,13 +172,13 @@ describe('plans', () => {
     const { items } = await ok('GET', '/plans')
     assert.deepEqual(
       items.map(({ name }: { name: string }) => name),
-      ['agency', 'basic', 'professional'],
+      ['basic', 'professional', 'agency'],
     )
 
     const { accountId, plan: opened } = await open('Frank', { plan: 'agency' })
     assert.equal(opened, 'agency')
     const inUse = await refused(409, 'conflict', 'DELETE', '/plans/agency')
-    assert.deepEqual(inUse.error.details, { reason: 'in use' })
+    assert.deepEqual(inUse.error.details, { reason: 'in use', accounts: 1 })
     assert.equal((await ok('PATCH', `/accounts/${accountId}`, { plan: 'basic' })).plan, 'basic')
     assert.deepEqual(await ok('DELETE', '/plans/agency'), { plan: 'agency', deleted: true })
     await refused(409, 'conflict', 'DELETE', '/plans/professional')

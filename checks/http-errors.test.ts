@@ -60,7 +60,7 @@ describe('405 with Allow', () => {
   const ROWS: readonly (readonly [path: string, allow: string, methods: readonly string[]])[] = [
     [GENERATE, 'POST, OPTIONS', ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'QUERY', 'SEARCH']],
     [GENERATE.slice(0, -1), 'POST, OPTIONS', ['GET']],
-    [IMAGE, 'GET, HEAD, OPTIONS', ['POST', 'PUT', 'DELETE', 'PURGE']],
+    [IMAGE, 'GET, HEAD, DELETE, OPTIONS', ['POST', 'PUT', 'PATCH', 'PURGE']],
     ['/health/ready', 'GET', ['POST']],
     ['/', 'GET', ['POST', 'DELETE']],
   ]

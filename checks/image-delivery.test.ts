@@ -82,10 +82,10 @@ describe('the name of an image', () => {
   })
 
   test('another method is a 405 in JSON that names the right ones', async () => {
-    const answer = await server.get(pathOf(jpeg), { method: 'DELETE' })
+    const answer = await server.get(pathOf(jpeg), { method: 'PUT' })
     assert.equal(answer.status, 405)
     assert.equal(answer.error.code, 'method_not_allowed')
-    assert.equal(answer.headers.get('allow'), 'GET, HEAD, OPTIONS')
+    assert.equal(answer.headers.get('allow'), 'GET, HEAD, DELETE, OPTIONS')
   })
 })
 

@@ -76,7 +76,9 @@ describe('the hosted API as an upstream', { timeout: 60_000, concurrency: 2 }, (
     const id = await orderOne(server)
     const answer = await server.get(pathOf(id))
     assert.deepEqual([answer.status, answer.error.code], [422, 'moderation_refused'])
-    assert.deepEqual((await attemptsMade(server.databaseUrl, id)).map(inWords), ['koala refused moderation'])
+    assert.deepEqual((await attemptsMade(server.databaseUrl, id)).map(inWords), [
+      'koala-gpt-image-2 refused moderation',
+    ])
     assert.deepEqual([await server.balance(), await hosted.balance()], [balance, hostedBalance])
   })
 
@@ -92,6 +94,6 @@ describe('the hosted API as an upstream', { timeout: 60_000, concurrency: 2 }, (
     const words = await Promise.all(
       [id, other].map(async (one) => (await attemptsMade(server.databaseUrl, one)).map(inWords)),
     )
-    assert.deepEqual(words, [['openai done'], ['openai not_sent transient', 'koala done']])
+    assert.deepEqual(words, [['openai done'], ['openai not_sent transient', 'koala-gpt-image-2 done']])
   })
 })

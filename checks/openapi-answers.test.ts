@@ -79,7 +79,15 @@ describe('the answers of the server are those of the document', () => {
     await call('generateImages', { key: 'no-such-key-0123456789', body: { prompt: 'cat' } })
     await call('generateImages', { key, body: { prompt: '' } })
     await call('generateImages', { key, body: { prompt: 'cat', numImages: 9 } })
-    for (const one of ['isLive', 'isReady', 'index', 'getOpenApi', 'getDocs', 'getClock']) {
+    const dry = await call('generateImages', { key, query: '?dryRun=1', body: { prompt: 'cat' } })
+    assert.equal(dry.dryRun, true)
+    await call('cancelImage', { key, params: { id } })
+    const [waiting] = await call('generateImages', { key, body: { prompt: 'cat', numImages: 1 } })
+    const waitingId = { id: idOf(waiting.url) }
+    await call('cancelImage', { key, params: waitingId })
+    await call('cancelImage', { key, params: { id: 'v2-aaaaaaaaa-bbbbbbbbb' } })
+    await call('getImageStatus', { params: waitingId })
+    for (const one of ['getMetrics', 'isLive', 'isReady', 'index', 'getOpenApi', 'getDocs', 'getClock']) {
       await call(one)
     }
     await call('advanceClock', { body: { advance: '1s' } })
@@ -124,8 +132,10 @@ describe('the answers of the server are those of the document', () => {
     await finishNow(server.engine, first, 'image/png')
     await call('retryImage', { params: { imageId: first } })
     await call('showImage', { params: { imageId: first } })
+    await call('cancelWaitingImage', { params: { imageId: second } })
+    await call('cancelWaitingImage', { params: { imageId: first } })
     await call('eraseImage', { params: { imageId: second } })
-    for (const by of ['account', 'key', 'model', 'day', 'route']) {
+    for (const by of ['account', 'key', 'model', 'day', 'route', 'tag:team']) {
       await call('usage', { query: `?by=${by}` })
       await call('usageCsv', { query: `?by=${by}` })
     }

@@ -116,9 +116,11 @@ describe('faults that pass', { timeout: 60_000, concurrency: 6 }, () => {
       const ids = await order(server, { numImages: 4 })
       const waiting = ids.map((id) => assertDelivered(server, id))
       const tries = async () => (await Promise.all(ids.map((id) => historyOf(server, id)))).flat().length
-      await until(async () => (await tries()) >= 3, { what: 'three tries' })
+      const isParked = async () => (await listRouteStates(server.db))[0]?.state === 'parked'
+      await until(async () => (await tries()) >= 3 && (await isParked()), {
+        what: 'three tries, and the route is parked',
+      })
       const [route] = await listRouteStates(server.db)
-      assert.equal(route?.state, 'parked')
       assert.match(route?.reason ?? '', /^credentials: OpenAI answered/)
       emulator.setFault(undefined)
       await Promise.all(waiting)

@@ -3,8 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { createAccount, createKey } from '@wombat/accounts'
-import type { Plan } from '@wombat/contract'
+import { createAccount, createKey, type KeyLimits } from '@wombat/accounts'
 import { type Database, openDatabase } from '@wombat/database'
 import { createLogger, type Engine, readConfig } from '@wombat/engine'
 import { changeBalance, findBalance } from '@wombat/ledger'
@@ -27,12 +26,14 @@ export interface StartOptions {
 }
 
 export interface NewAccount {
-  readonly plan?: Plan
+  readonly plan?: string
   readonly credits?: number
   readonly rateLimitPerMinute?: number
   /** The key's own. */
   readonly keyRateLimitPerMinute?: number
   readonly expiresAt?: Date
+  /** What the key may do less than its account. */
+  readonly limits?: Partial<KeyLimits>
 }
 
 export interface TestAccount {
@@ -64,6 +65,8 @@ interface Tools {
 
 export interface TestServer extends Tools {
   readonly engine: Engine
+  /** Of a worker with METRICS_PORT. */
+  readonly metricsUrl: string | undefined
   /** Stops the server. The database and the data directory stay until it is disposed of. */
   stop(): Promise<void>
 }
@@ -110,6 +113,7 @@ export async function startTestServer(options: StartOptions = {}): Promise<TestS
   const first = { accountId: running.bootstrap?.accountId, apiKey: running.bootstrap?.apiKey, ...pickFirst(options) }
   return {
     engine: running.engine,
+    metricsUrl: running.metricsUrl,
     stop,
     ...createTools({ ...owned, db: running.engine.db, ...first, origin: () => running.url ?? '' }),
     get url() {
@@ -226,6 +230,7 @@ function createTools(home: {
       const key = await createKey(db, {
         accountId: id,
         rateLimitPerMinute: keyRateLimitPerMinute,
+        limits: limits.limits,
         ...(expiresAt === undefined ? {} : { expiresAt }),
       })
       return { accountId: id, ...key }

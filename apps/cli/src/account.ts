@@ -1,5 +1,5 @@
 import type { Account, AccountSummary } from '@wombat/engine'
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { id, integer, label, noSuchAccount, takeAccount } from './arguments.ts'
 import { addGroup } from './command.ts'
 import { takeConsent } from './confirm.ts'
@@ -7,14 +7,23 @@ import { eraseAll } from './erase.ts'
 import { CliError } from './errors.ts'
 import { count, credits, sheet, table, time } from './format.ts'
 import { activeKeys, toKeyJson } from './key.ts'
+import { type OrNone, orNone, toLimit } from './limits.ts'
 import { addOperatorCommand, type OperatorDesk, operate, type ServerOptions } from './operate.ts'
+import { noSuchPlan, planName } from './plan.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
 interface CreateOptions extends ServerOptions {
   readonly name: string
-  readonly plan: 'basic' | 'professional'
+  readonly plan: string
   readonly credits: number
   readonly rateLimit?: number
+}
+
+interface SetOptions extends ServerOptions {
+  readonly name?: string
+  readonly account?: string
+  readonly plan?: string
+  readonly rateLimit?: OrNone<number>
 }
 
 export function addAccountCommands(program: Command, terminal: Terminal): void {
@@ -22,7 +31,7 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
 
   addOperatorCommand(group, 'create', 'open an account with credits and a first key, which is shown this once')
     .requiredOption('--name <name>', 'what people call it', label(100))
-    .addOption(new Option('--plan <plan>', 'what it may use').choices(['basic', 'professional']).default('basic'))
+    .option('--plan <plan>', 'what it may use: a name from `wombat plan list`', planName, 'basic')
     .option('--credits <credits>', 'what it starts with', integer(0, 1_000_000_000), 0)
     .option('--rate-limit <number>', 'requests a minute for each of its keys', integer(1, 1_000_000))
     .action((options: CreateOptions) => operate(terminal, 'account create', options, (desk) => create(desk, options)))
@@ -38,6 +47,16 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
     .action((placed: string | undefined, options: ServerOptions & { account?: string }) => {
       const accountId = takeAccount(placed, options)
       return operate(terminal, 'account show', options, (desk) => show(desk, accountId))
+    })
+
+  addOperatorCommand(group, 'set [account]', 'change what it may do, at once')
+    .option('--account <id>', 'its id', id)
+    .option('--name <name>', 'what people call it', label(100))
+    .option('--plan <plan>', 'its plan from now on', planName)
+    .option('--rate-limit <number>', 'requests a minute for each of its keys, or none', orNone(integer(1, 1_000_000)))
+    .action((placed: string | undefined, options: SetOptions) => {
+      const accountId = takeAccount(placed, options)
+      return operate(terminal, 'account set', options, (desk) => set(desk, accountId, options))
     })
 
   addOperatorCommand(group, 'disable [account]', 'refuse its keys from now on; its images stay')
@@ -78,7 +97,7 @@ async function create({ operations }: OperatorDesk, options: CreateOptions): Pro
     rateLimitPerMinute: rateLimit,
   })
   if (made === 'unknown plan') {
-    throw new CliError('usage', `there is no plan ${plan}`)
+    throw noSuchPlan(plan)
   }
   const { account, apiKey } = made
   return {
@@ -123,6 +142,22 @@ async function show({ operations }: OperatorDesk, accountId: string): Promise<Ou
     json: { ...toAccountJson(account), keys: keys.map(toKeyJson) },
     text: `${accountSheet(account)}\n\n${activeKeys(keys)}`,
   }
+}
+
+async function set(desk: OperatorDesk, accountId: string, options: SetOptions): Promise<Outcome> {
+  const { name, plan } = options
+  const rateLimitPerMinute = toLimit(options.rateLimit)
+  if (name === undefined && plan === undefined && rateLimitPerMinute === undefined) {
+    throw new CliError('usage', 'there is nothing to set: give --name, --plan or --rate-limit')
+  }
+  const changed = await desk.operations.changeAccount(accountId, { name, plan, rateLimitPerMinute })
+  if (changed === undefined) {
+    throw noSuchAccount(accountId)
+  }
+  if (changed === 'unknown plan') {
+    throw noSuchPlan(plan ?? '')
+  }
+  return await show(desk, accountId)
 }
 
 async function setDisabled({ operations }: OperatorDesk, accountId: string, isDisabled: boolean): Promise<Outcome> {

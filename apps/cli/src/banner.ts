@@ -11,8 +11,12 @@ export interface Ready {
   readonly url: string | undefined
   readonly role: Role
   readonly dataDir: string
+  /** Where images are kept. */
+  readonly store: string
   /** Without its password. */
   readonly database: string
+  /** Such as BullMQ on PostgreSQL. */
+  readonly queue: string
   readonly served: readonly ServedModel[]
   /** Made by this start. */
   readonly bootstrap: Bootstrap | undefined
@@ -24,7 +28,7 @@ export interface Ready {
 
 /** One line for scripts. */
 export function readyJson(ready: Ready): object {
-  const { url, role, dataDir, database, served, bootstrap, accountId } = ready
+  const { url, role, dataDir, store, database, queue, served, bootstrap, accountId } = ready
   const isKeyNew = bootstrap !== undefined && !ready.isKeyGiven
   return {
     url,
@@ -32,7 +36,9 @@ export function readyJson(ready: Ready): object {
     accountId,
     role,
     dataDir,
+    store,
     database,
+    queue,
     models: served,
     version: version(),
   }
@@ -45,7 +51,9 @@ export function banner(ready: Ready, stream: Partial<Pick<WriteStream, 'hasColor
     ...(ready.url === undefined ? [] : [['URL', paint(['bold', 'cyan'], ready.url)] satisfies [string, string]]),
     ...(ready.url === undefined ? [] : [['API key', keyLine(ready, paint)] satisfies [string, string]]),
     ['Data', ready.dataDir],
+    ['Images', ready.store],
     ['Database', ready.database],
+    ['Queue', ready.queue],
     ...modelLines(ready.served).map((line, index): [string, string] => [index === 0 ? 'Models' : '', line]),
   ]
   const what = ready.role === 'all' ? 'is ready' : `is ready as ${ready.role}`

@@ -9,6 +9,8 @@ export interface OpenedServer extends AsyncDisposable {
   readonly url: string
   /** Where it is, without its password. */
   readonly description: string
+  /** Keeps an embedded PostgreSQL running that something kills, and tells of it; elsewhere that is somebody else's work. */
+  watch(onRestart: (error: unknown) => void): void
 }
 
 /** The operator's own PostgreSQL, or the one in DATA_DIR, which is started when it has to be. Leaves it at the end. */
@@ -18,6 +20,7 @@ export async function openServer(settings: Settings, purpose: string): Promise<O
     return {
       url: config.DATABASE_URL,
       description: describeUrl(config.DATABASE_URL),
+      watch: () => {},
       [Symbol.asyncDispose]: async () => {},
     }
   }
@@ -27,6 +30,7 @@ export async function openServer(settings: Settings, purpose: string): Promise<O
     return {
       url: embedded.url,
       description: `PostgreSQL in ${path.join(dataDir, 'postgres')}`,
+      watch: (onRestart) => embedded.watch(onRestart),
       [Symbol.asyncDispose]: () => embedded.leave(),
     }
   } catch (error) {

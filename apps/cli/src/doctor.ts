@@ -1,6 +1,8 @@
 import { access, constants, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '@wombat/engine'
+import { checkRedis } from './doctor-redis.ts'
+import { describeRoutes } from './doctor-routes.ts'
 import { CliError, messageOf } from './errors.ts'
 import { bytes } from './format.ts'
 import { painter } from './paint.ts'
@@ -52,7 +54,7 @@ async function examine(stop: AbortSignal): Promise<Report> {
     return { findings: [node, ...(await describeFaults(error))], url: undefined }
   }
   const findings = [node, ...checkSettings(settings)]
-  for (const check of [checkDataDir, checkDatabase, checkStore, checkProviders, checkServer]) {
+  for (const check of [checkDataDir, checkDatabase, checkRedis, checkStore, checkProviders, checkServer]) {
     if (!stop.aborted) {
       findings.push(...(await check(settings)))
     }
@@ -126,7 +128,10 @@ async function checkDatabase(settings: Settings): Promise<Finding[]> {
   try {
     await using server = await openServer(settings, 'doctor')
     const { examineDatabase } = await import('@wombat/engine')
-    return describeDatabase(await examineDatabase(server.url), server.description)
+    const facts = await examineDatabase(server.url)
+    const findings = [...describeDatabase(facts, server.description), ...describeRoutes(facts, settings)]
+    // With REDIS_URL the queue is not in the database.
+    return settings.config.REDIS_URL === undefined ? findings : findings.filter(({ what }) => what !== 'queue')
   } catch (error) {
     return [
       { what: 'database', outcome: 'failure', detail: messageOf(error), ...(remedy === undefined ? {} : { remedy }) },
@@ -194,16 +199,21 @@ function describeClock(aheadMs: number): Finding {
   }
 }
 
-async function checkStore({ dataDir }: Settings): Promise<Finding[]> {
+async function checkStore({ config, dataDir }: Settings): Promise<Finding[]> {
   const what = 'store'
-  if ((await nearestExisting(dataDir).catch(() => undefined)) !== dataDir) {
+  const isOnDisk = config.S3_BUCKET === undefined
+  if (isOnDisk && (await nearestExisting(dataDir).catch(() => undefined)) !== dataDir) {
     return []
   }
-  const { findStoreFault } = await import('@wombat/engine')
-  const fault = await findStoreFault(dataDir)
-  return fault === undefined
-    ? [{ what, outcome: 'ok', detail: `images in ${path.join(dataDir, 'blobs')}` }]
-    : [{ what, outcome: 'failure', detail: fault, remedy: 'make DATA_DIR writable for this user' }]
+  const { examineStore } = await import('@wombat/engine')
+  const { description, fault } = await examineStore(config, dataDir)
+  if (fault === undefined) {
+    return [
+      { what, outcome: 'ok', detail: `images ${isOnDisk ? `in ${path.join(dataDir, 'blobs')}` : `on ${description}`}` },
+    ]
+  }
+  const remedy = isOnDisk ? 'make DATA_DIR writable for this user' : 'check the settings S3_* and that S3 is reached'
+  return [{ what, outcome: 'failure', detail: fault, remedy }]
 }
 
 async function checkProviders({ config }: Settings): Promise<Finding[]> {

@@ -46,6 +46,13 @@ export function addImageCommands(program: Command, terminal: Terminal): void {
       await operate(terminal, 'image retry', options, (desk) => retry(desk, imageId))
     })
 
+  addOperatorCommand(group, 'cancel [image]', 'call off an image that waits, and give its credits back')
+    .option('--image <id>', 'its id, file name or URL')
+    .action(async (placed: string | undefined, options: ServerOptions & { image?: string }) => {
+      const imageId = await takeImage(placed, options)
+      await operate(terminal, 'image cancel', options, (desk) => cancel(desk, imageId))
+    })
+
   addOperatorCommand(group, 'erase [image]', 'delete an image for good; one that is still to be made is refunded')
     .option('--image <id>', 'its id, file name or URL')
     .option('--yes', 'do not ask')
@@ -119,6 +126,7 @@ function imageSheet(image: ImageReport): string {
     ['prompt', image.prompt || undefined],
     ['final prompt', image.finalPrompt || undefined],
     ['alt', image.alt === '' ? undefined : image.alt],
+    ['tags', tagsText(image.tags)],
     ['provider', image.provider ?? undefined],
     [
       'stored',
@@ -129,6 +137,11 @@ function imageSheet(image: ImageReport): string {
     ['created', time(image.createdAt)],
     ['finished', image.finishedAt === null ? undefined : time(image.finishedAt)],
   ])
+}
+
+function tagsText(tags: ImageReport['tags']): string | undefined {
+  const pairs = Object.entries(tags).map(([name, value]) => `${name}=${value}`)
+  return pairs.length === 0 ? undefined : pairs.join(', ')
 }
 
 function attemptTable(attempts: readonly AttemptLine[]): string {
@@ -176,5 +189,25 @@ async function retry({ operations }: OperatorDesk, imageId: string): Promise<Out
         'refused',
         `the image ${imageId} failed for good and its credits were given back: request it anew`,
       )
+  }
+}
+
+async function cancel({ operations }: OperatorDesk, imageId: string): Promise<Outcome> {
+  const outcome = await operations.cancelImage(imageId)
+  switch (outcome) {
+    case 'cancelled':
+    case 'cancelled before':
+      return {
+        json: { imageId, status: 'cancelled' },
+        text: `The image ${imageId} is cancelled, and its credits were given back.`,
+      }
+    case 'unknown image':
+      throw noSuchImage(imageId)
+    case 'being made':
+      throw new CliError('refused', `the image ${imageId} is being made right now: \`wombat image erase\` removes it`)
+    case 'ready':
+    case 'removed':
+    case 'failed':
+      throw new CliError('refused', `the image ${imageId} is done (${outcome}): there is nothing to cancel`)
   }
 }

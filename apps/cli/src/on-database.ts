@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os'
 import type { AdminOperations, Database } from '@wombat/engine'
 import { CliError } from './errors.ts'
-import { readSettings, type Settings } from './settings.ts'
+import { readEnvironment, readSettings, type Settings } from './settings.ts'
 import { supervise } from './supervise.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
@@ -27,7 +27,7 @@ export async function onDatabase(
   purpose: string,
   work: (desk: Desk) => Promise<Outcome>,
 ): Promise<void> {
-  if (process.env.WOMBAT_SERVER?.trim()) {
+  if (readEnvironment(process.env, process.cwd()).env.WOMBAT_SERVER?.trim()) {
     // What can be done elsewhere has gone there already; to do it here would be a surprise.
     throw new CliError(
       'usage',

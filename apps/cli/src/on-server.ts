@@ -1,75 +1,39 @@
-import { WombatError } from '@wombat/client'
 import { ADMIN, type Answered } from '@wombat/contract'
-import type { Account, CreditOutcome, ErasureCounts, Operations, Page, PageWish, RetryOutcome } from '@wombat/engine'
-import { type AdminClient, createAdminClient } from './admin-client.ts'
-import { CliError } from './errors.ts'
-
-type Call = AdminClient['call']
+import type {
+  Account,
+  CancelOutcome,
+  CreditOutcome,
+  ErasureCounts,
+  Operations,
+  Page,
+  PageWish,
+  PlanRemoval,
+  RetryOutcome,
+} from '@wombat/engine'
+import {
+  type Call,
+  openCall,
+  orReason,
+  orUndefined,
+  orUnknownPlan,
+  type Reason,
+  withoutUndefined,
+} from './server-call.ts'
 
 /** A part of a list that a server hands out at once. */
 const MOST_A_PAGE = 1000
 
 /** An operator's work, done by a distant server through its admin API. */
 export function openServerOperations(server: { url: string; token: string; stop: AbortSignal }): Operations {
-  const { url, token, stop } = server
-  const client = createAdminClient({ baseUrl: url, token })
-  const call: Call = async (operation, sending) => {
-    try {
-      return await client.call(operation, sending, { signal: stop })
-    } catch (error) {
-      throw explain(error, url)
-    }
-  }
-  return { ...ofAccounts(call, stop), ...ofCredits(call), ...ofImages(call), ...ofRoutes(call) }
-}
-
-/** What a command has no words of its own for. Not found and conflicts are told apart by who asked. */
-function explain(error: unknown, url: string): unknown {
-  if (!(error instanceof WombatError)) {
-    return error
-  }
-  const { code, message, details } = error
-  const cause = { cause: error }
-  if (code === 'unreachable') {
-    return new CliError('unreachable', `The server at ${url} could not be reached, or broke off its answer.`, cause)
-  }
-  if (code === 'unauthorized') {
-    return new CliError('configuration', `The server at ${url} does not take this token.`, cause)
-  }
-  if (code === 'unexpected' || (code === 'not_found' && details === undefined)) {
-    return new CliError(
-      'unreachable',
-      `There is no admin API at ${url}: is ADMIN_TOKEN set there, and the address right?`,
-      cause,
-    )
-  }
-  if (code === 'invalid_request') {
-    return new CliError('usage', message.replace(/\.$/, ''), cause)
-  }
-  return code === 'not_found' || code === 'conflict' ? error : new CliError('failed', message, cause)
-}
-
-/** Undefined for what is not there. */
-async function orUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer
-  } catch (error) {
-    if (error instanceof WombatError && error.code === 'not_found') {
-      return undefined
-    }
-    throw error
-  }
-}
-
-/** What came of a conflict, or undefined for what is not there. */
-async function orReason<T>(answer: Promise<T>): Promise<T | { reason: string; balance: number } | undefined> {
-  try {
-    return await orUndefined(answer)
-  } catch (error) {
-    if (error instanceof WombatError && error.code === 'conflict') {
-      return { reason: String(error.details?.reason), balance: Number(error.details?.balance) }
-    }
-    throw error
+  const { stop } = server
+  const call = openCall(server)
+  return {
+    ...ofAccounts(call, stop),
+    ...ofKeys(call),
+    ...ofPlans(call),
+    ...ofCredits(call),
+    ...ofImages(call),
+    ...ofRoutes(call),
   }
 }
 
@@ -96,7 +60,11 @@ function toAccount({ accountId, ...rest }: Answered<typeof ADMIN.changeAccount>)
 function ofAccounts(call: Call, stop: AbortSignal) {
   return {
     async openAccount(wish) {
-      const { keyId, apiKey, ...account } = await call(ADMIN.createAccount, { body: wish })
+      const made = await orUnknownPlan(call(ADMIN.createAccount, { body: wish }))
+      if (made === 'unknown plan') {
+        return made
+      }
+      const { keyId, apiKey, ...account } = made
       return { account: toAccount(account), keyId, apiKey }
     },
     listAccounts: (page) =>
@@ -111,6 +79,12 @@ function ofAccounts(call: Call, stop: AbortSignal) {
       }
       const { keys, ...account } = shown
       return { account: toAccount(account), keys }
+    },
+    async changeAccount(accountId, change) {
+      const changed = await orUnknownPlan(
+        orUndefined(call(ADMIN.changeAccount, { params: { accountId }, body: change })),
+      )
+      return changed === undefined || changed === 'unknown plan' ? changed : toAccount(changed)
     },
     setAccountDisabled: async (accountId, isDisabled) =>
       (await orUndefined(call(isDisabled ? ADMIN.disableAccount : ADMIN.enableAccount, { params: { accountId } }))) !==
@@ -133,14 +107,52 @@ function ofAccounts(call: Call, stop: AbortSignal) {
         onBatch(counts.refunded + counts.removed + counts.forgotten)
       }
     },
+  } satisfies Partial<Operations>
+}
+
+function ofKeys(call: Call) {
+  return {
     issueKey: ({ accountId, expiresAt, ...wish }) =>
       orUndefined(
         call(ADMIN.createKey, {
           params: { accountId },
-          body: { ...wish, ...(expiresAt == null ? {} : { expiresAt: expiresAt.toISOString() }) },
+          body: { ...wish, ...(expiresAt === undefined ? {} : { expiresAt: expiresAt.toISOString() }) },
+        }),
+      ),
+    changeKey: (keyId, { expiresAt, ...change }) =>
+      orUndefined(
+        call(ADMIN.changeKey, {
+          params: { keyId },
+          body: {
+            ...withoutUndefined(change),
+            ...(expiresAt === undefined ? {} : { expiresAt: expiresAt?.toISOString() ?? null }),
+          },
         }),
       ),
     withdrawKey: async (keyId) => (await orUndefined(call(ADMIN.revokeKey, { params: { keyId } }))) !== undefined,
+  } satisfies Partial<Operations>
+}
+
+function ofPlans(call: Call) {
+  return {
+    listPlans: async () => (await call(ADMIN.listPlans)).items,
+    findPlan: (plan) => orUndefined(call(ADMIN.showPlan, { params: { plan } })),
+    async createPlan(plan) {
+      const outcome = await orReason(call(ADMIN.createPlan, { body: plan }))
+      return outcome === undefined || 'reason' in outcome ? undefined : outcome
+    },
+    changePlan: (plan, change) =>
+      orUndefined(call(ADMIN.changePlan, { params: { plan }, body: withoutUndefined(change) })),
+    async removePlan(plan): Promise<PlanRemoval> {
+      const outcome = await orReason(call(ADMIN.deletePlan, { params: { plan } }))
+      if (outcome === undefined) {
+        return { status: 'unknown plan' }
+      }
+      if (!('reason' in outcome)) {
+        return { status: 'deleted' }
+      }
+      return outcome.reason === 'in use' ? { status: 'in use', accounts: outcome.accounts } : { status: 'built in' }
+    },
   } satisfies Partial<Operations>
 }
 
@@ -177,6 +189,10 @@ function ofCredits(call: Call) {
   } satisfies Partial<Operations>
 }
 
+function toState({ reason }: Reason): 'ready' | 'removed' | 'failed' | 'being made' {
+  return reason === 'ready' || reason === 'removed' || reason === 'failed' ? reason : 'being made'
+}
+
 function ofImages(call: Call) {
   return {
     listImages: ({ limit, cursor, since, until, status, ...filter }) =>
@@ -200,8 +216,14 @@ function ofImages(call: Call) {
       if (!('reason' in outcome)) {
         return 'queued now'
       }
-      const { reason } = outcome
-      return reason === 'ready' || reason === 'removed' || reason === 'failed' ? reason : 'being made'
+      return toState(outcome)
+    },
+    async cancelImage(imageId): Promise<CancelOutcome> {
+      const outcome = await orReason(call(ADMIN.cancelImage, { params: { imageId } }))
+      if (outcome === undefined) {
+        return 'unknown image'
+      }
+      return 'reason' in outcome ? toState(outcome) : 'cancelled'
     },
     async eraseImage(imageId) {
       const erased = await orUndefined(call(ADMIN.eraseImage, { params: { imageId } }))

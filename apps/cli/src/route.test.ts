@@ -116,7 +116,7 @@ describe('wombat route', { timeout: 60_000 }, () => {
     assert.match(stdout, /^leonardo-1 .* down until 2100-01-02 00:00:00 +5 /m)
     assert.match(stdout, /^leonardo-2 .* down; the next call tries it +6 +0 of 3 +transient: \[2J$/m)
     assert.match(stdout, /^synthetic .* paused until 2100-01-01 00:00:00 +2 +2 of 16$/m)
-    assert.match(stdout, /^an-old-one +not configured +none +in use +0 +1$/m)
+    assert.match(stdout, /^an-old-one +none +not configured +0 +1$/m)
   })
 
   test('resumes a route, and what waits because of it is due at once', async () => {
@@ -137,11 +137,11 @@ describe('wombat route', { timeout: 60_000 }, () => {
 
   test('has nothing to resume of a route that was never used, and 5 for one that is not there', async () => {
     const koala = { ...KEYS, KOALA_API_KEY: 'k' }
-    const { code, stdout } = await wombat(['route', 'resume', 'koala'], koala)
+    const { code, stdout } = await wombat(['route', 'resume', 'koala-standard'], koala)
     assert.equal(code, 0)
-    assert.equal(stdout, 'The route koala was never used: there is nothing to resume.\n')
-    const asJson = await wombat(['route', 'resume', 'koala', '--json'], koala)
-    assert.deepEqual(JSON.parse(asJson.stdout), { route: 'koala', resumed: false })
+    assert.equal(stdout, 'The route koala-standard was never used: there is nothing to resume.\n')
+    const asJson = await wombat(['route', 'resume', 'koala-standard', '--json'], koala)
+    assert.deepEqual(JSON.parse(asJson.stdout), { route: 'koala-standard', resumed: false })
 
     const unknown = await wombat(['route', 'resume', 'koala'])
     assert.equal(unknown.code, 5)

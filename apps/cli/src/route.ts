@@ -26,9 +26,9 @@ async function list({ operations }: OperatorDesk): Promise<Outcome> {
   const routes = await operations.listRoutes()
   const rows = routes.map((route) => [
     route.route,
-    route.adapter ?? 'not configured',
+    route.adapter ?? '',
     route.models.length === 0 ? 'none' : route.models.join(', '),
-    inWords(route),
+    route.adapter === null ? 'not configured' : inWords(route),
     String(route.failures),
     route.concurrency === null ? String(route.busy) : `${route.busy} of ${route.concurrency}`,
     shorten(route.reason ?? '', 80),

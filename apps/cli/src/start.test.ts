@@ -120,6 +120,13 @@ test('api and worker are two processes on one database, and a key that was given
   assert.match(banner, /your BOOTSTRAP_API_KEY/)
   assert.match(await worker.until(/is ready as worker/), /^(?!.*http:)/s)
 
+  const crowded = await runCli(['start', '--role', 'worker'], { ...options, env: { ...env, METRICS_PORT: `${port}` } })
+  assert.equal(crowded.code, 3)
+  assert.match(
+    crowded.stderr,
+    new RegExp(`^wombat: port ${port} on 127.0.0.1 is in use: .*, or set METRICS_PORT$`, 'm'),
+  )
+
   const made = await json(['generate', 'a dog', '--out', 'dogs/', '--key', apiKey], options)
   assert.equal(made.images[0].file, path.join(folder.path, 'dogs', 'dog.jpg'))
   assert.equal(made.creditsRemaining, 999)

@@ -58,6 +58,11 @@ async function runUntil(stop: AbortSignal, { terminal, settings, role, log }: St
     await makeDataDir(settings.dataDir)
     stop.throwIfAborted()
     await using server = await openServer(settings, `start ${role}`)
+    server.watch((error) =>
+      error === undefined
+        ? log.error('PostgreSQL had ended and was started again')
+        : log.error({ reason: messageOf(error) }, 'PostgreSQL has ended and does not start again'),
+    )
     const { runWombat } = await loading
     stop.throwIfAborted()
     if (config.DATABASE_URL !== undefined) {
@@ -94,7 +99,9 @@ async function announce(
     url: start.role === 'worker' ? undefined : engine.publicUrl,
     role: start.role,
     dataDir: start.settings.dataDir,
+    store: engine.store.description,
     database: start.database,
+    queue: engine.queue.description,
     served: listServedModels(engine.models),
     bootstrap: running.bootstrap,
     isKeyGiven: start.settings.config.BOOTSTRAP_API_KEY !== undefined,
@@ -115,21 +122,26 @@ async function assertPortIsFree({ HOST, PORT }: Config): Promise<void> {
   await once(probe, 'close')
 }
 
+type Listening = Pick<Config, 'HOST' | 'PORT'> & Partial<Pick<Config, 'METRICS_PORT'>>
+
 /** Whatever else has one of these codes, such as a database that can't be found, is left as it is. */
-function explainListening(error: unknown, { HOST, PORT }: Pick<Config, 'HOST' | 'PORT'>): unknown {
+function explainListening(error: unknown, config: Listening): unknown {
+  const { HOST } = config
   const isOurs =
     error instanceof Error &&
     'syscall' in error &&
     (error.syscall === 'listen' || ('hostname' in error && error.hostname === HOST))
-  const explanation = isOurs ? explanations({ HOST, PORT })[systemCode(error) ?? ''] : undefined
+  const isForMetrics = isOurs && 'port' in error && error.port === config.METRICS_PORT
+  const [port, name] = isForMetrics ? [config.METRICS_PORT, 'METRICS_PORT'] : [config.PORT, 'PORT']
+  const explanation = isOurs ? explanations(HOST, `${port}`, name)[systemCode(error) ?? ''] : undefined
   return explanation === undefined ? error : new CliError('configuration', explanation, { cause: error })
 }
 
-function explanations({ HOST, PORT }: Pick<Config, 'HOST' | 'PORT'>): Readonly<Record<string, string>> {
+function explanations(HOST: string, port: string, name: string): Readonly<Record<string, string>> {
   const isForeign = `HOST is "${HOST}", which is no address of this machine: set it to 127.0.0.1, or to 0.0.0.0 for all of them`
   return {
-    EADDRINUSE: `port ${PORT} on ${HOST} is in use: stop the other program, or set PORT`,
-    EACCES: `port ${PORT} is reserved for the administrator: set PORT to 1024 or more`,
+    EADDRINUSE: `port ${port} on ${HOST} is in use: stop the other program, or set ${name}`,
+    EACCES: `port ${port} is reserved for the administrator: set ${name} to 1024 or more`,
     EADDRNOTAVAIL: isForeign,
     ENOTFOUND: isForeign,
     EAI_AGAIN: isForeign,

@@ -1,5 +1,5 @@
-import type { UsageFigures, UsageGroup, UsageLine } from '@wombat/engine'
-import { type Command, Option } from 'commander'
+import type { NamedGroup, UsageFigures, UsageGroup, UsageLine } from '@wombat/engine'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { id, moment, noSuchAccount } from './arguments.ts'
 import { CliError } from './errors.ts'
 import { count, table } from './format.ts'
@@ -15,17 +15,35 @@ interface Options extends ServerOptions {
   readonly csv?: true
 }
 
-const GROUPS: readonly UsageGroup[] = ['account', 'key', 'model', 'day', 'route']
+const GROUPS: readonly NamedGroup[] = ['account', 'key', 'model', 'day', 'route']
+
+const TAG = 'tag:'
+
+type Kind = NamedGroup | 'tag'
+
+function kindOf(by: UsageGroup): Kind {
+  return GROUPS.find((one) => one === by) ?? 'tag'
+}
+
+/** One of the groups, or `tag:NAME`. */
+function group(text: string): UsageGroup {
+  const named = GROUPS.find((one) => one === text)
+  if (named === undefined && !/^tag:[a-z][a-z0-9_-]{0,31}$/.test(text)) {
+    throw new InvalidArgumentError(`Allowed choices are ${GROUPS.join(', ')}, or a tag such as tag:team.`)
+  }
+  return named ?? `tag:${text.slice(TAG.length)}`
+}
 
 const EPILOGUE = `
 An image counts for the time when it was ordered: from --since on and before --until, which take a day or a time of UTC
 (2030-01-31, 2030-01-31T18:00), or how long ago (7d, 24h). READY are also those that were removed since. NET is charged
 less refunded. COST is what the providers took in US dollars, as far as they say it; UNKNOWN counts the calls of paid
-ones that ended without it. By route an image counts for the last one that had it, a call for the one that was called.`
+ones that ended without it. By route an image counts for the last one that had it, a call for the one that was called. tag:NAME has a line for
+each value of the tag NAME (X-Wombat-Tags: NAME=VALUE), and one for what came without it.`
 
 export function addUsageCommand(program: Command, terminal: Terminal): void {
   addOperatorCommand(program, 'usage', 'what was ordered, made, charged, and paid to the providers')
-    .addOption(new Option('--by <what>', 'a line for each').choices(GROUPS).default('model'))
+    .option('--by <what>', `a line for each: ${GROUPS.join(', ')}, or tag:NAME`, group, 'model')
     .option('--since <when>', 'ordered from then on', moment)
     .option('--until <when>', 'ordered before then', moment)
     .option('--account <id>', 'of this account only', id)
@@ -62,12 +80,13 @@ async function report({ operations }: OperatorDesk, options: Options): Promise<O
   }
 }
 
-const LABELS: Readonly<Record<UsageGroup, readonly string[]>> = {
+const LABELS: Readonly<Record<Kind, readonly string[]>> = {
   account: ['ACCOUNT', 'NAME'],
   key: ['KEY', 'NAME', 'ENDS IN'],
   model: ['MODEL'],
   day: ['DAY (UTC)'],
   route: ['ROUTE'],
+  tag: ['VALUE OF TAG'],
 }
 
 const FIGURES = ['ORDERED', 'READY', 'FAILED', 'CHARGED', 'REFUNDED', 'NET', 'ATTEMPTS', 'COST', 'UNKNOWN']
@@ -76,10 +95,14 @@ function toTable(engine: EngineModule, by: UsageGroup, lines: readonly UsageLine
   if (lines.length === 0) {
     return 'Nothing was ordered.'
   }
-  const labels = LABELS[by]
+  const labels = LABELS[kindOf(by)]
   const rows = lines.map((line) => {
     const { group, name, lastFour } = line
-    const shown = [group ?? 'none yet', name ?? '', lastFour === null ? '' : `…${lastFour}`]
+    const shown = [
+      group ?? (kindOf(by) === 'tag' ? 'without it' : 'none yet'),
+      name ?? '',
+      lastFour === null ? '' : `…${lastFour}`,
+    ]
     return [...shown.slice(0, labels.length), ...toCells(engine, line)]
   })
   const last = ['TOTAL', '', ''].slice(0, labels.length)

@@ -7,8 +7,10 @@ import {
   prepareDatabase,
   startRetention,
   startSweep,
+  startWebhooks,
   startWorker,
 } from '@wombat/engine'
+import { startMetricsServer } from './metrics-server.ts'
 import { startServer } from './server.ts'
 
 /** all: everything in one process. api: HTTP only. worker: makes images, sweeps and keeps house, without HTTP. */
@@ -17,6 +19,8 @@ export type Role = 'all' | 'api' | 'worker'
 export interface RunningWombat {
   /** Where it listens; undefined for a worker. */
   readonly url: string | undefined
+  /** Where a process without HTTP answers /metrics and /health, if METRICS_PORT says so. */
+  readonly metricsUrl: string | undefined
   /** The first account, when this start has made it or its key. */
   readonly bootstrap: Bootstrap | undefined
   readonly engine: Engine
@@ -46,11 +50,17 @@ export async function runWombat(
     if (server !== undefined) {
       parts.push({ stop: () => server.stop({ graceMs }) })
     }
+    const metrics = server === undefined ? await startMetricsServer(engine) : undefined
+    if (metrics !== undefined) {
+      parts.push(metrics)
+    }
     if (role !== 'api') {
       const worker = await startWorker(engine)
       parts.push({ stop: () => worker.stop({ graceMs }) }, startSweep(engine), startRetention(engine))
+      const webhooks = startWebhooks(engine)
+      parts.push({ stop: () => webhooks.stop({ graceMs }) })
     }
-    return { url: server?.url, bootstrap, engine, stop }
+    return { url: server?.url, metricsUrl: metrics?.url, bootstrap, engine, stop }
   } catch (error) {
     await stop()
     throw error

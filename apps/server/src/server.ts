@@ -4,15 +4,18 @@ import type { Engine } from '@wombat/engine'
 import fastify, { type RouteOptions } from 'fastify'
 import { registerBodies } from './plugins/bodies.ts'
 import { registerClosing } from './plugins/closing.ts'
+import { registerCounting } from './plugins/counting.ts'
 import { answerClientError, answerFrameworkError, registerErrors } from './plugins/errors.ts'
 import { createLimiters } from './plugins/limiters.ts'
 import { registerAdmin } from './routes/admin.ts'
+import { registerCancelImage } from './routes/cancel-image.ts'
 import { registerDevClock } from './routes/dev-clock.ts'
 import { registerHealth } from './routes/health.ts'
 import { openHotLane } from './routes/hot-lane.ts'
 import { registerImage } from './routes/image.ts'
 import { registerImageGeneration } from './routes/image-generation.ts'
 import { registerIndex } from './routes/index-page.ts'
+import { registerMetrics } from './routes/metrics.ts'
 import { registerReference } from './routes/reference.ts'
 
 export interface RunningServer {
@@ -70,14 +73,17 @@ export async function startServer(
   // Nobody need refuse an expectation that he does not know (RFC 9110, 10.1.1), and Node would without a word.
   app.server.on('checkExpectation', (request, response) => app.routing(request, response))
 
-  const limiters = createLimiters(config)
+  const limiters = createLimiters(engine)
   registerErrors(app, engine)
+  registerCounting(app, engine)
   registerBodies(app)
   const lane = openHotLane(app.server, engine, { idleMs: KEEP_ALIVE_TIMEOUT_MS })
   const closing = registerClosing(app, lane)
   registerImageGeneration(app, { engine, limiters })
   registerImage(app, { engine, limiters })
+  registerCancelImage(app, { engine, limiters })
   registerHealth(app, { engine })
+  registerMetrics(app, { engine })
   registerDevClock(app, { engine })
   registerIndex(app)
   registerReference(app, { engine })
@@ -92,11 +98,11 @@ export async function startServer(
 }
 
 /** An address that a client on this machine can use: "any address" is no address to connect to. */
-function listeningUrl(host: string, port: number): string {
+export function listeningUrl(host: string, port: number): string {
   const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }
 
-function boundPort(address: AddressInfo | string | null): number | undefined {
+export function boundPort(address: AddressInfo | string | null): number | undefined {
   return address === null || typeof address === 'string' ? undefined : address.port
 }

@@ -18,7 +18,7 @@ export type AccountSummary = Account & { readonly keys: number }
 /** Processes drop what they remember of keys when this channel speaks. */
 const NOTIFY_ACCOUNTS: Statement = { name: 'notify-accounts', text: `SELECT pg_notify('wombat_accounts', $1)::text` }
 
-/** A new account without credits or keys. */
+/** A new account without credits or keys. Throws when there is no such plan. */
 export async function createAccount(
   db: Database,
   account: { name: string; plan: string; rateLimitPerMinute?: number | undefined; isBootstrap?: boolean },
@@ -40,10 +40,20 @@ export async function findAccount(db: Database, id: string): Promise<Account | u
   return row === null ? undefined : toAccount(row)
 }
 
-/** Newest first. */
-export async function listAccounts(db: Database, limit: number): Promise<AccountSummary[]> {
+/** Where a part of a list begins: behind this row. */
+export interface Position {
+  readonly at: Date
+  readonly id: string
+}
+
+/** Newest first, from behind a position on. */
+export async function listAccounts(db: Database, limit: number, after?: Position): Promise<AccountSummary[]> {
   const rows = await db.prisma.account.findMany({
-    orderBy: { createdAt: 'desc' },
+    where:
+      after === undefined
+        ? {}
+        : { OR: [{ createdAt: { lt: after.at } }, { createdAt: after.at, id: { lt: after.id } }] },
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
     take: limit,
     include: { _count: { select: { keys: { where: { revokedAt: null } } } } },
   })
@@ -55,6 +65,28 @@ export async function setAccountDisabled(db: Database, id: string, isDisabled: b
   const { count } = await db.prisma.account.updateMany({
     where: { id },
     data: { disabledAt: isDisabled ? new Date() : null },
+  })
+  await notifyAccountsChanged(db, id)
+  return count === 1
+}
+
+/** Fields that are left out stay as they are; null takes a limit away. */
+export interface AccountChange {
+  readonly name?: string | undefined
+  readonly plan?: string | undefined
+  readonly rateLimitPerMinute?: number | null | undefined
+}
+
+/** In force at once in every process. False: there is no such account. Throws when there is no such plan. */
+export async function changeAccount(db: Database, id: string, change: AccountChange): Promise<boolean> {
+  const { name, plan, rateLimitPerMinute } = change
+  const { count } = await db.prisma.account.updateMany({
+    where: { id },
+    data: {
+      ...(name === undefined ? {} : { name }),
+      ...(plan === undefined ? {} : { plan }),
+      ...(rateLimitPerMinute === undefined ? {} : { rateLimitPerMinute }),
+    },
   })
   await notifyAccountsChanged(db, id)
   return count === 1

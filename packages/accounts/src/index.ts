@@ -1,6 +1,8 @@
 export {
   type Account,
+  type AccountChange,
   type AccountSummary,
+  changeAccount,
   createAccount,
   findAccount,
   findBootstrapAccount,
@@ -13,29 +15,22 @@ export {
   type AuthenticatedKey,
   createKey,
   findKey,
+  findKeySummary,
   hashKey,
   isKnownKey,
   listKeys,
   revokeKey,
 } from './api-keys.ts'
-export {
-  type AccountChange,
-  changeAccount,
-  changeKey,
-  type KeyChange,
-  type KeyDetails,
-  type KeyLimits,
-  listAccountsAfter,
-  listKeyDetails,
-  type Position,
-} from './changes.ts'
+export { changeKey, type KeyChange, type KeyLimits } from './key-limits.ts'
+export { parseNetwork } from './networks.ts'
 export {
   changePlan,
   createPlan,
+  deletePlan,
   findPlan,
   listPlans,
-  type PlanRemoval,
-  type PlanRow,
-  type PlanWish,
-  removePlan,
+  type Plan,
+  type PlanChange,
+  type PlanSummary,
 } from './plans.ts'
+export { createWebhook, deleteWebhook, findWebhook, listWebhooks, MOST_WEBHOOKS, type Webhook } from './webhooks.ts'

@@ -79,6 +79,16 @@ const REPORT_OPERATIONS = {
     answer: reports.retriedImageSchema,
     errors: CONFLICT,
   }),
+  cancelImage: define({
+    id: 'cancelWaitingImage',
+    method: 'POST',
+    path: '/images/{imageId}/cancel',
+    tag: 'Images',
+    summary: 'Calls off an image that waits, and gives its credits back',
+    params: admin.imageParams,
+    answer: reports.cancelledImageSchema,
+    errors: CONFLICT,
+  }),
   eraseImage: define({
     id: 'eraseImage',
     method: 'POST',

@@ -51,6 +51,7 @@ export const imageReportSchema = imageLineSchema
     style: z.string(),
     finalPrompt: z.string().nullable(),
     alt: z.string(),
+    tags: z.record(z.string(), z.string()).describe('What X-Wombat-Tags said.'),
     provider: z.string().nullable(),
     contentType: z.string().nullable(),
     sizeBytes: count.nullable(),
@@ -67,6 +68,8 @@ export const imageReportSchema = imageLineSchema
 
 export const retriedImageSchema = z.object({ imageId: z.string(), status: z.literal('queued') })
 
+export const cancelledImageSchema = z.object({ imageId: z.string(), status: z.literal('cancelled') })
+
 export const erasedImageSchema = z.object({
   imageId: z.string(),
   done: z.enum(['refunded', 'removed', 'forgotten']),
@@ -76,7 +79,13 @@ export const erasedImageSchema = z.object({
 export const USAGE_GROUPS = ['account', 'key', 'model', 'day', 'route'] as const
 
 export const usageQuery = z.strictObject({
-  by: z.enum(USAGE_GROUPS).default('model'),
+  by: z
+    .union(
+      [z.enum(USAGE_GROUPS), z.templateLiteral(['tag:', z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/)])],
+      `must be one of ${USAGE_GROUPS.join(', ')}, or a tag such as tag:team`,
+    )
+    .default('model')
+    .describe('tag:NAME has a line for each value of this tag, and one for what came without it.'),
   since,
   until,
   accountId: id.optional(),
@@ -102,7 +111,12 @@ export const usageSchema = z.object({
   lines: z.array(
     z
       .object({
-        group: z.string().nullable().describe('An id, a model, a day of UTC, a route; null: no route yet.'),
+        group: z
+          .string()
+          .nullable()
+          .describe(
+            'An id, a model, a day of UTC, a route, the value of a tag; null: no route yet, or without the tag.',
+          ),
         name: z.string().nullable().describe('Of an account or a key.'),
         lastFour: z.string().nullable().describe('Of a key.'),
         ...figures,

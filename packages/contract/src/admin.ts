@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { MODELS } from './catalogue.ts'
-import { formatSize, parseSize } from './sizes.ts'
+import { MODELS, QUALITY_NAMES } from './catalogue.ts'
+import { SIZE_NAMES } from './sizes.ts'
 
 /*
  * What the admin API takes and answers. Bodies and queries are strict: a field that is not known is refused, since a
@@ -41,14 +41,18 @@ function oneOf(words: readonly string[]) {
 }
 
 const modelId = oneOf(MODELS.map((model) => model.id))
-const qualityName = oneOf([...new Set(MODELS.flatMap((model) => model.qualities.map(({ name }) => name)))])
-const size = z.string().refine((text) => {
-  const parsed = parseSize(text)
-  return parsed !== undefined && 'width' in parsed && formatSize(parsed) === text
-}, 'must be a size such as 1024x1024')
+const qualityName = oneOf(QUALITY_NAMES)
+const sizeName = oneOf(SIZE_NAMES)
 const network = z
-  .union([z.cidrv4(), z.cidrv6()])
-  .meta({ anyOf: undefined, type: 'string', description: 'a network such as 10.0.0.0/8 or 2001:db8::/32' })
+  .union(
+    [z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()],
+    'must be a network such as 10.0.0.0/8 or 2001:db8::/32, or an address',
+  )
+  .meta({
+    anyOf: undefined,
+    type: 'string',
+    description: 'a network such as 10.0.0.0/8 or 2001:db8::/32, or an address',
+  })
 
 export function pageOf<T extends z.ZodType>(item: T) {
   return z.object({
@@ -95,7 +99,7 @@ const keyLimits = {
   monthlyBudget: BUDGET.nullable().describe('Credits in a month of UTC; null: no limit.'),
   allowedModels: z.array(modelId).max(20).describe('Empty: all.'),
   allowedQualities: z.array(qualityName).max(20).describe('Empty: all.'),
-  allowedSizes: z.array(size).max(100).describe('Such as 1024x1024. Empty: all.'),
+  allowedSizes: z.array(sizeName).max(100).describe('As they are made, such as 1024x1024. Empty: all.'),
   allowedNetworks: z.array(network).max(100).describe('Where requests may come from. Empty: everywhere.'),
 }
 
@@ -189,6 +193,7 @@ export const planSchema = z
     isProfessional: z.boolean().describe('Passes the gates that ask for the Professional Plan.'),
     ...planLimits,
     models: z.array(z.string()),
+    accounts: count.describe('How many are on it.'),
     createdAt: time,
   })
   .meta({ id: 'Plan' })
@@ -257,7 +262,7 @@ export const ledgerReportSchema = z.object({
 export const auditQuery = z.strictObject({
   ...PAGE,
   actor: line(100).optional(),
-  subject: line(200).optional().describe('An id of an account, key or image; the name of a plan or route.'),
+  subject: line(200).optional().describe('An id of an account, key, image or webhook; the name of a plan or route.'),
 })
 
 export const auditEntrySchema = z

@@ -83,6 +83,11 @@ const CATALOGUE: Readonly<Record<ModelId, ModelEntry>> = {
 /** Everything that is sold, in the vendor's order. */
 export const MODELS: readonly ModelEntry[] = Object.values(CATALOGUE)
 
+/** Of all models together. */
+export const QUALITY_NAMES: readonly string[] = [
+  ...new Set(MODELS.flatMap(({ qualities }) => qualities.map(({ name }) => name))),
+]
+
 /** Other names for models, until configuration says otherwise. A model's own name can't be taken by an alias. */
 export const DEFAULT_MODEL_ALIASES: Readonly<Record<string, string>> = {
   'gpt-image-1': 'gpt-image-2',

@@ -14,6 +14,12 @@ export const ERROR_STATUS = {
   plan_required: 403,
   /** The account was disabled by the operator. */
   account_disabled: 403,
+  /** The key may not be used from the client's address. */
+  address_not_allowed: 403,
+  /** The key may not ask for this model, quality or size. */
+  key_not_allowed: 403,
+  /** The price goes beyond what the key may spend in a day or a month, whatever the account has. */
+  budget_exceeded: 403,
   /** There is no such image or address. */
   not_found: 404,
   /** The address exists but not for this method. */
@@ -24,6 +30,10 @@ export const ERROR_STATUS = {
   idempotency_conflict: 409,
   /** It can't be done as things stand: the details say why. */
   conflict: 409,
+  /** The image is being made right now, so it can't be cancelled any more. */
+  image_in_progress: 409,
+  /** The image is done, whatever became of it: there is nothing to cancel. */
+  image_finished: 409,
   /** Every way to make the image was tried and failed, and its credits were given back. */
   generation_failed: 410,
   /** The image was not made before its deadline, and its credits were given back. */

@@ -12,6 +12,7 @@ export {
   type ModelId,
   modelEntry,
   type Plan,
+  QUALITY_NAMES,
   type Quality,
   type QualityEntry,
 } from './catalogue.ts'
@@ -68,4 +69,13 @@ export {
   type Simulation,
   type SimulationFault,
 } from './simulation.ts'
-export { effectiveSize, formatSize, LISTED_SIZES, NATIVE_SIZES, parseSize, type Size } from './sizes.ts'
+export {
+  effectiveSize,
+  formatSize,
+  LISTED_SIZES,
+  NATIVE_SIZES,
+  parseSize,
+  SIZE_NAMES,
+  type Size,
+} from './sizes.ts'
+export { parseTags, TAGS_HEADER, type Tags, type TagsFault } from './tags.ts'

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ADMIN } from './admin-operations.ts'
 import { ERROR_STATUS } from './errors.ts'
 import type { Operation } from './operation.ts'
-import { DEV_CALLS, errorSchema, PUBLIC_CALLS, type PublicCall } from './public-api.ts'
+import { DEV_CALLS, errorSchema, METRICS_CALLS, PUBLIC_CALLS, type PublicCall } from './public-api.ts'
 
 export interface OpenApiOptions {
   /** Where clients find the server. */
@@ -12,6 +12,8 @@ export interface OpenApiOptions {
   readonly hasAdmin: boolean
   /** Whether /dev/clock is on. */
   readonly hasClock: boolean
+  /** Whether /metrics is on. */
+  readonly hasMetrics: boolean
 }
 
 export interface OpenApiParameter {
@@ -54,10 +56,16 @@ export interface OpenApiDocument {
 }
 
 /** OpenAPI 3.1 of what a server answers, made from the schemas that it checks with. */
-export function openApiDocument({ serverUrl, version, hasAdmin, hasClock }: OpenApiOptions): OpenApiDocument {
+export function openApiDocument({
+  serverUrl,
+  version,
+  hasAdmin,
+  hasClock,
+  hasMetrics,
+}: OpenApiOptions): OpenApiDocument {
   const schemas: Record<string, JsonSchema> = {}
   const toSchema = collector(schemas)
-  const calls = [...PUBLIC_CALLS, ...(hasClock ? DEV_CALLS : [])]
+  const calls = [...PUBLIC_CALLS, ...(hasMetrics ? METRICS_CALLS : []), ...(hasClock ? DEV_CALLS : [])]
   const entries = [
     ...calls.map((call) => ({ path: call.path, method: call.method, operation: describeCall(call, toSchema) })),
     ...(hasAdmin ? Object.values<Operation>(ADMIN) : []).map((one) => ({

@@ -11,7 +11,7 @@ const IMAGE_ID = 'v2-k3v9qa0zt-81hd72nxe'
 
 export interface PublicCall {
   readonly id: string
-  readonly method: 'get' | 'head' | 'post'
+  readonly method: 'get' | 'head' | 'post' | 'delete'
   readonly path: string
   readonly tag: string
   readonly summary: string
@@ -44,6 +44,22 @@ const generatedSchema = z
   .min(1)
   .max(4)
   .meta({ id: 'GeneratedImages' })
+
+/** Of `?dryRun=1`. */
+const dryRunSchema = z
+  .object({
+    dryRun: z.literal(true),
+    credits: z.int().min(0).describe('What it would cost: 0 for one that its Idempotency-Key would answer.'),
+    creditsPerImage: z.int().min(0),
+    balance: z.int().describe('Of the account, now.'),
+    plan: z.string(),
+    model: z.string(),
+    size: z.string(),
+    quality: z.string(),
+    provider: z.string(),
+    ignoredParams: z.array(z.string()),
+  })
+  .meta({ id: 'DryRun' })
 
 export const imageStatusSchema = z
   .object({
@@ -86,11 +102,24 @@ export const PUBLIC_CALLS: readonly PublicCall[] = [
         description: 'The same key with the same request within 24 hours gives the same URLs and charges nothing.',
         schema: { type: 'string', minLength: 1, maxLength: 255 },
       },
+      {
+        name: 'X-Wombat-Tags',
+        in: 'header',
+        description: 'Labels of your own, at most ten, such as team=acme, project=x1: for reports and webhooks.',
+        schema: { type: 'string' },
+      },
+      {
+        name: 'dryRun',
+        in: 'query',
+        description: 'With 1 or true the request is only checked and priced: nothing is made or charged.',
+        schema: { type: 'string', enum: ['1', 'true'] },
+      },
     ],
     body: generationBodySchema.meta({ id: 'GenerationBody' }),
     status: 200,
-    answer: generatedSchema,
+    answer: z.union([generatedSchema, dryRunSchema]),
     headers: {
+      'Idempotent-Replayed': 'True when the answer is one of an earlier request.',
       'X-Credits-Charged': 'Of this request.',
       'X-Credits-Remaining': 'Of the account after it.',
       'X-Effective-Size': 'Which size was chosen.',
@@ -137,6 +166,18 @@ export const PUBLIC_CALLS: readonly PublicCall[] = [
     status: 200,
     answer: imageStatusSchema,
     errors: [404, 429],
+  },
+  {
+    id: 'cancelImage',
+    method: 'delete',
+    path: '/api/image/{id}',
+    tag: 'Images',
+    summary: 'Calls off an image that waits, and gives its credits back; for who ordered it',
+    isOpen: false,
+    parameters: [imageParameter],
+    status: 200,
+    answer: imageStatusSchema,
+    errors: [401, 403, 404, 409, 429],
   },
   {
     id: 'isLive',
@@ -192,6 +233,22 @@ export const PUBLIC_CALLS: readonly PublicCall[] = [
     status: 200,
     contentTypes: ['text/html'],
     errors: [],
+  },
+]
+
+/** Only of a server whose METRICS are on. */
+export const METRICS_CALLS: readonly PublicCall[] = [
+  {
+    id: 'getMetrics',
+    method: 'get',
+    path: '/metrics',
+    tag: 'Health',
+    summary: 'Metrics for Prometheus',
+    description: 'For requests of this machine alone; with METRICS_TOKEN for who has it, as a bearer token.',
+    isOpen: true,
+    status: 200,
+    contentTypes: ['text/plain'],
+    errors: [401],
   },
 ]
 

@@ -30,6 +30,9 @@ export const LISTED_SIZES: readonly Size[] = [
   { width: 1008, height: 1792 },
 ]
 
+/** Of all sizes that are made. */
+export const SIZE_NAMES: readonly string[] = [...new Set([...NATIVE_SIZES, ...LISTED_SIZES].map(formatSize))]
+
 export const MIN_SIDE = 64
 export const MAX_SIDE = 4096
 

@@ -55,6 +55,19 @@ test('after kill -9 of the server the next join starts it where the others look 
   assert.ok(await answers(first.socketDir))
 })
 
+test('after kill -9 of the server a user who watches starts it again, where it was, and still leaves in order', async () => {
+  await using place = await makeDataDir()
+  const { dataDir } = place
+  const postgres = await joinEmbeddedPostgres({ dataDir, purpose, durable: false })
+  const restarts: unknown[] = []
+  postgres.watch((error) => restarts.push(error))
+  await killPostmaster(dataDir)
+  await waitFor(async () => restarts.length > 0 && (await answers(postgres.socketDir)))
+  assert.deepEqual(restarts, [undefined])
+  await postgres.leave()
+  assert.equal(await readPostmasterPid(dataDir), undefined)
+})
+
 test('after kill -9 of user and server at once a join succeeds while sessions of the old server still end', async () => {
   const { dataDir } = place
   const user = await joinInProcess(place)

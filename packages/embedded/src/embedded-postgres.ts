@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { prepareBinaries } from './binaries.ts'
 import { ensureCluster } from './cluster.ts'
 import { acquireMutex } from './mutex.ts'
-import { ensureServer, type Server, stopServer } from './server.ts'
+import { ensureServer, isRunning, type Server, stopServer } from './server.ts'
 import { chooseServerUser } from './server-user.ts'
 import { chooseSocketDirectory } from './socket-directory.ts'
 import { countRows, ROLE } from './sql.ts'
@@ -14,6 +14,11 @@ export interface EmbeddedPostgres {
   /** For pg and everything above it, over a Unix socket. */
   readonly url: string
   readonly socketDir: string
+  /**
+   * Looks every two seconds whether the server still runs, until `leave`, and starts it again when something has killed it.
+   * Calls back after each such start, with the error when it failed.
+   */
+  watch(onRestart: (error: unknown) => void): void
   /** Stops the server if no other living process uses it. Close connections before; calling it again is harmless. */
   leave(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -30,6 +35,8 @@ export interface JoinOptions {
 
 /** Longer than the holder needs for initdb, or for a start with recovery. */
 const MUTEX_TIMEOUT_MS = 180_000
+
+const WATCH_MS = 2000
 
 /** How long what may pass by itself is tried again. */
 const PERSIST_MS = 3000
@@ -59,7 +66,23 @@ export async function joinEmbeddedPostgres(options: JoinOptions): Promise<Embedd
   })
   const registration = await registerUser(usersDir, { purpose, socketDir })
 
+  let watching: NodeJS.Timeout | undefined
+  let look: Promise<void> | undefined
+  const watch = (onRestart: (error: unknown) => void) => {
+    watching ??= setInterval(() => {
+      look ??= restart(server, { socketDir, mutexPath })
+        .then(
+          (isRestarted) => isRestarted && onRestart(undefined),
+          (error: unknown) => onRestart(error),
+        )
+        .then(() => {
+          look = undefined
+        })
+    }, WATCH_MS)
+  }
   const leaveOnce = async () => {
+    clearInterval(watching)
+    await look
     using _mutex = await acquireMutex(mutexPath, { timeoutMs: MUTEX_TIMEOUT_MS })
     await rm(registration, { force: true })
     if ((await findLivingUsers(usersDir)).length === 0) {
@@ -71,7 +94,20 @@ export async function joinEmbeddedPostgres(options: JoinOptions): Promise<Embedd
     left ??= leaveOnce()
     return left
   }
-  return { url: makeUrl(database, socketDir), socketDir, leave, [Symbol.asyncDispose]: leave }
+  return { url: makeUrl(database, socketDir), socketDir, watch, leave, [Symbol.asyncDispose]: leave }
+}
+
+/** True: it did not run, and runs now. */
+async function restart(server: Server, place: { socketDir: string; mutexPath: string }): Promise<boolean> {
+  if (await isRunning(server)) {
+    return false
+  }
+  using _mutex = await acquireMutex(place.mutexPath, { timeoutMs: MUTEX_TIMEOUT_MS })
+  if (await isRunning(server)) {
+    return false
+  }
+  await persist(() => ensureServer(server, place.socketDir))
+  return true
 }
 
 /** After kill -9 of a postmaster its sessions end one by one, and refuse the next one until then. */

@@ -45,6 +45,11 @@ export async function ensureServer(server: Server, preferredSocketDir: string): 
   return running.socketDir
 }
 
+/** Whether its process is there, in whatever state. */
+export async function isRunning({ clusterDir }: Server): Promise<boolean> {
+  return (await findPostmaster(clusterDir)) !== undefined
+}
+
 /** Ends the sessions that are left, writes a checkpoint and stops; nothing to do when it does not run. */
 export async function stopServer(server: Server): Promise<void> {
   const running = await findSettledPostmaster(server.clusterDir)

@@ -20,6 +20,8 @@ const MOST_AT_ONCE = 250
  * together. Whoever comes first is told at once.
  */
 const PAUSE_MS = 25
+/** While the queue is away: asking again sooner helps nobody, and each time is a line in the log. */
+const FAILED_PAUSE_MS = 500
 
 export function openAnnouncer(queue: JobQueue, log: Logger): Announcer {
   const lanes = new Map<string, { waiting: Wakeup[]; underWay: Promise<void> | undefined }>()
@@ -27,15 +29,15 @@ export function openAnnouncer(queue: JobQueue, log: Logger): Announcer {
   async function tell(lane: string, state: { waiting: Wakeup[] }) {
     do {
       const batch = state.waiting.splice(0, MOST_AT_ONCE)
+      let pauseMs = PAUSE_MS
       try {
         await queue.announce(lane, batch)
       } catch (error) {
-        log.warn(
-          { lane, images: batch.length, err: describeError(error) },
-          'images could not be announced, the sweep will',
-        )
+        const images = batch.length + state.waiting.splice(0).length
+        log.warn({ lane, images, err: describeError(error) }, 'images could not be announced, the sweep will')
+        pauseMs = FAILED_PAUSE_MS
       }
-      await sleep(PAUSE_MS)
+      await sleep(pauseMs)
     } while (state.waiting.length > 0)
   }
 

@@ -9,6 +9,7 @@ import {
   type Reference,
 } from '@wombat/generation'
 import {
+  type AttemptEnd,
   type ClaimedImage,
   closeAttempt,
   countAttempts,
@@ -22,6 +23,8 @@ import {
 import { tellRoute, tryRoute } from './breaker.ts'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
+import { persist } from './persist.ts'
+import { withoutPrompt } from './without-prompt.ts'
 
 /** One call of one route. */
 export interface Turn {
@@ -40,7 +43,7 @@ export async function attemptImage(
   engine: Engine,
   image: ClaimedImage,
   turn: Turn,
-  material: { prompt: string; references: readonly Reference[]; signal: AbortSignal },
+  material: { prompt: string; references: readonly Reference[]; signal: AbortSignal; deadlineMs: number },
 ): Promise<EncodedImage | undefined> {
   const { route, job } = turn
   if (turn.isProbe) {
@@ -58,21 +61,32 @@ export async function attemptImage(
       ...material,
       unclearCalls: await countUnclear(engine, image, route),
       job: job?.id,
-      onJob: (name) => noteJob(engine.db, attemptId, name),
+      onJob: (id, price) => noteJob(engine.db, attemptId, { id, ...price }),
     })
     answer = await route.provider.generate(request, material.signal)
     latencyMs = performance.now() - startedMs
     const encoded = await encodeImage(answer.bytes, image)
-    await closeAttempt(engine.db, attemptId, { outcome: 'done', latencyMs, ...meter(answer, route) })
+    // The picture is there and paid for: a database that is away for a moment must not make it unknown.
+    const end: AttemptEnd = { outcome: 'done', latencyMs, ...meter(answer, route) }
+    await persist(() => closeAttempt(engine.db, attemptId, end), {
+      signal: material.signal,
+      endMs: material.deadlineMs,
+      log: engine.log,
+      imageId: image.imageId,
+      what: 'receipt',
+    })
+    tally(engine, image, route, { outcome: 'done', failure: undefined, latencyMs })
     if (!isActed(image, route)) {
       await tellRoute(engine, { route, imageId: image.imageId, error: undefined, tookMs: latencyMs })
     }
     return encoded
   } catch (error) {
     const known = toProviderError(error)
+    known.message = withoutPrompt(known.message, [image.prompt, material.prompt])
     latencyMs ??= performance.now() - startedMs
     // A job that goes on keeps its attempt open: the next claim resumes it.
     if (!known.isJobAlive) {
+      tally(engine, image, route, { outcome: OUTCOMES[known.failure], failure: known.failure, latencyMs })
       await closeAttempt(engine.db, attemptId, {
         outcome: OUTCOMES[known.failure],
         failure: known.failure,
@@ -87,6 +101,28 @@ export async function attemptImage(
     }
     throw known
   }
+}
+
+/** For metrics and traces. */
+function tally(
+  { metrics, tracing }: Engine,
+  image: ClaimedImage,
+  { name: route, provider }: OpenRoute,
+  { latencyMs, ...end }: { outcome: string; failure: FailureClass | undefined; latencyMs: number },
+): void {
+  metrics.countAttempt({ ...end, route, seconds: latencyMs / 1000 })
+  tracing.record({
+    name: 'upstream.call',
+    subject: image,
+    startMs: Date.now() - latencyMs,
+    attributes: {
+      'wombat.route': route,
+      'wombat.provider': provider.name,
+      'wombat.outcome': end.outcome,
+      'wombat.failure': end.failure,
+    },
+    isError: end.failure !== undefined,
+  })
 }
 
 async function begin(engine: Engine, image: ClaimedImage, { route, job }: Turn): Promise<string | undefined> {

@@ -1,5 +1,5 @@
 import { type OpenRoute, ProviderError } from '@wombat/generation'
-import { type RouteChange, type RouteVerdict, reportRoute } from '@wombat/images'
+import { type RouteChange, type RouteVerdict, reportRoute, wakeRoute } from '@wombat/images'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
 
@@ -25,6 +25,10 @@ export async function tellRoute(
   const { route, imageId, error, tookMs } = call
   const reason = error === undefined ? '' : `${error.failure}: ${error.message}`
   const most = config.RETRY_MAX_DELAY_SECONDS
+  // A job that was taken and is not done yet says nothing of new calls.
+  if (error?.isJobAlive === true && (error.failure === 'transient' || error.failure === 'unknown')) {
+    return undefined
+  }
   try {
     const change = await reportRoute(
       engine.db,
@@ -37,6 +41,9 @@ export async function tellRoute(
     )
     if (change !== undefined && change.before !== change.state) {
       tellOperator(engine, route, change, reason)
+      if (change.state === 'closed') {
+        await wakeRoute(engine.db, route.name)
+      }
     }
     return change
   } catch (fault) {

@@ -1,4 +1,5 @@
 import { type Plan, parseSimulation, type Simulation } from '@wombat/contract'
+import { parseRedisUrl, REDIS_URL_FORMS } from '@wombat/queue'
 
 /* What settings take: each parser reads a text, or says what it should have been. */
 
@@ -73,6 +74,13 @@ export function postgresUrl(value: string): string {
   return value
 }
 
+export function redisUrl(value: string): string {
+  if (parseRedisUrl(value) === undefined) {
+    throw new FormatError(REDIS_URL_FORMS)
+  }
+  return value
+}
+
 export interface LatencyRange {
   readonly minMs: number
   readonly maxMs: number
@@ -94,6 +102,16 @@ export function aliases(value: string): ReadonlyMap<string, string> {
     throw new FormatError('pairs such as my-model=gpt-image-2,other=standard')
   }
   return new Map(pairs.map(([alias = '', model = '']) => [alias, model]))
+}
+
+/** Names and values as OpenTelemetry writes them: percent-encoded, with commas between the pairs. */
+export function attributes(value: string): ReadonlyMap<string, string> {
+  const pairs = value.split(',').map((pair) => /^\s*([^\s=]+)\s*=\s*(.*?)\s*$/.exec(pair))
+  try {
+    return new Map(pairs.map((pair) => [decodeURIComponent(pair?.[1] ?? '%'), decodeURIComponent(pair?.[2] ?? '')]))
+  } catch (error) {
+    throw new FormatError('pairs such as name=value,other=value, percent-encoded', { cause: error })
+  }
 }
 
 export function addresses(value: string): readonly string[] {
@@ -129,6 +147,31 @@ export function keys(value: string): readonly string[] {
   return list
 }
 
+/** A secret without spaces. */
+export function word(value: string): string {
+  if (!/^[\x21-\x7e]+$/.test(value)) {
+    throw new FormatError('a text without spaces')
+  }
+  return value
+}
+
+export function bucket(value: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(value)) {
+    throw new FormatError('the name of a bucket, such as wombat-images')
+  }
+  return value
+}
+
+/** Ends with a slash. */
+export function keyPrefix(value: string): string {
+  const path = value.replace(/\/+$/, '')
+  const parts = path.split('/')
+  if (!parts.every((part) => /^[A-Za-z0-9!_.*'()-]+$/.test(part) && part !== '.' && part !== '..')) {
+    throw new FormatError('a path within the bucket without a slash before it, such as production/wombat')
+  }
+  return `${path}/`
+}
+
 /** Faults for every picture: an error of the POST is none. */
 export function simulation(value: string): Simulation {
   const read = parseSimulation(value)
@@ -147,9 +190,9 @@ export function daysOrNever(value: string): number | undefined {
     return undefined
   }
   try {
-    return decimal(0, 36_500)(value)
+    return decimal(0.000001, 36_500)(value)
   } catch (error) {
-    throw new FormatError('never, or a number of days from 0 to 36500', { cause: error })
+    throw new FormatError('never, or a number of days above 0 up to 36500', { cause: error })
   }
 }
 

@@ -7,6 +7,8 @@ import { type AdminToken, adminTokens } from './admin-tokens.ts'
 import {
   addresses,
   aliases,
+  attributes,
+  bucket,
   choice,
   daysOrNever,
   decimal,
@@ -15,6 +17,7 @@ import {
   httpUrl,
   integer,
   key,
+  keyPrefix,
   keys,
   latency,
   optional,
@@ -22,8 +25,10 @@ import {
   type PerPlan,
   perPlan,
   postgresUrl,
+  redisUrl,
   simulation,
   text,
+  word,
 } from './config-parsers.ts'
 
 export interface Variable<T> {
@@ -34,6 +39,14 @@ export interface Variable<T> {
 }
 
 const none = undefined
+const sampler = choice(
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+)
 const NO_KEYS: readonly string[] = []
 const NO_TOKENS: readonly AdminToken[] = []
 const FOR_EVER: PerPlan<number | undefined> = { basic: none, professional: none }
@@ -47,11 +60,28 @@ export const VARIABLES = {
   DATA_DIR: { parse: text, default: './data' },
   DATABASE_URL: { parse: optional(postgresUrl), default: none, isSecret: true },
   DATABASE_POOL_SIZE: { parse: integer(2, 200), default: 10 },
+  REDIS_URL: { parse: optional(redisUrl), default: none, isSecret: true },
+  S3_BUCKET: { parse: optional(bucket), default: none },
+  S3_ENDPOINT: { parse: optional(httpUrl), default: none },
+  S3_REGION: { parse: text, default: 'us-east-1' },
+  S3_ACCESS_KEY_ID: { parse: optional(word), default: none, isSecret: true },
+  S3_SECRET_ACCESS_KEY: { parse: optional(word), default: none, isSecret: true },
+  S3_FORCE_PATH_STYLE: { parse: optional(flag), default: none },
+  S3_PREFIX: { parse: optional(keyPrefix), default: none },
   BOOTSTRAP_API_KEY: { parse: optional(key), default: none, isSecret: true },
   BOOTSTRAP_CREDITS: { parse: integer(0, 1_000_000_000), default: 1000 },
   ADMIN_TOKEN: { parse: adminTokens, default: NO_TOKENS, isSecret: true },
   LOG_LEVEL: { parse: choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'), default: 'info' },
   LOG_FORMAT: { parse: choice('auto', 'pretty', 'json'), default: 'auto' },
+  METRICS: { parse: flag, default: true },
+  METRICS_TOKEN: { parse: optional(key), default: none, isSecret: true },
+  METRICS_PORT: { parse: optional(integer(0, 65535)), default: none },
+  OTEL_EXPORTER_OTLP_ENDPOINT: { parse: optional(httpUrl), default: none },
+  OTEL_EXPORTER_OTLP_HEADERS: { parse: attributes, default: new Map<string, string>(), isSecret: true },
+  OTEL_SERVICE_NAME: { parse: text, default: 'wombat' },
+  OTEL_RESOURCE_ATTRIBUTES: { parse: attributes, default: new Map<string, string>() },
+  OTEL_TRACES_SAMPLER: { parse: sampler, default: 'parentbased_always_on' },
+  OTEL_TRACES_SAMPLER_ARG: { parse: decimal(0, 1), default: 1 },
   RATE_LIMIT_PER_MINUTE: { parse: integer(1, 1_000_000), default: 60 },
   AUTH_FAILURES_PER_MINUTE: { parse: integer(1, 1_000_000), default: 60 },
   NOT_FOUND_PER_MINUTE: { parse: integer(1, 1_000_000), default: 300 },
@@ -82,7 +112,7 @@ export const VARIABLES = {
   KOALA_BASE_URL: { parse: httpUrl, default: 'https://koala.sh' },
   KOALA_CONCURRENCY: { parse: integer(1, 1000), default: 8 },
   ROUTES_FILE: { parse: text, default: './wombat.yaml' },
-  PROVIDER_TIMEOUT_SECONDS: { parse: optional(decimal(0.1, 3600)), default: none },
+  PROVIDER_TIMEOUT_SECONDS: { parse: optional(decimal(0.1, 290)), default: none },
   PROVIDER_ALLOW_PRIVATE: { parse: flag, default: false },
   ALT_TEXT_TIMEOUT_MS: { parse: integer(1, 60_000), default: 8000 },
   REFERENCE_ALLOW_HOSTS: { parse: hosts, default: [] },
@@ -103,13 +133,11 @@ export const VARIABLES = {
   RETAIN_ORIGINALS_DAYS: { parse: decimal(0, 36_500), default: 30 },
   DELETE_IMAGES_DAYS: { parse: perPlan(daysOrNever, none), default: FOR_EVER },
   MODERATION_REFUSALS_PER_HOUR: { parse: optional(integer(1, 1_000_000)), default: none },
+  WEBHOOK_ALLOW_HOSTS: { parse: hosts, default: [] },
   SHUTDOWN_GRACE_SECONDS: { parse: decimal(0, 3600), default: 3 },
   DEV_MODE: { parse: flag, default: false },
   SIMULATE_HEADER: { parse: optional(flag), default: none },
 } as const satisfies Record<string, Variable<unknown>>
-
-/** Settings that are planned and named in public, but do nothing in this version. */
-export const FUTURE_VARIABLES = ['REDIS_URL', 'S3_BUCKET'] as const
 
 /** The settings, parsed. */
 export type Values = { readonly [Name in keyof typeof VARIABLES]: ReturnType<(typeof VARIABLES)[Name]['parse']> }

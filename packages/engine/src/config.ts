@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { isModelId } from '@wombat/contract'
-import type { Route } from '@wombat/generation'
+import { type Route, splitByModel } from '@wombat/generation'
 import { FormatError } from './config-parsers.ts'
-import { FUTURE_VARIABLES, VARIABLES, type Values, type Variable } from './config-variables.ts'
+import { VARIABLES, type Values, type Variable } from './config-variables.ts'
 import { envRoutes } from './env-routes.ts'
 import { RoutesFileError, readRoutesFile } from './file-routes.ts'
+import { storeContradictions } from './open-store.ts'
 
 /** All settings by the names they have in the environment, parsed, with their defaults. */
 export type Config = Values & {
@@ -95,10 +96,10 @@ function collectRoutes(
   env: Readonly<Record<string, string | undefined>>,
   faults: string[],
 ): readonly Route[] {
-  const ours = envRoutes(values)
+  const ours = envRoutes(values).flatMap(splitByModel)
   let filed: Route[] | undefined
   try {
-    filed = readRoutesFile(values.ROUTES_FILE, env)
+    filed = readRoutesFile(values.ROUTES_FILE, env)?.flatMap(splitByModel)
   } catch (error) {
     if (!(error instanceof RoutesFileError)) {
       throw error
@@ -131,6 +132,7 @@ function contradictions(config: Values & { routes: readonly Route[] }): string[]
       `IMAGE_SOFT_WAIT_SECONDS (${config.IMAGE_SOFT_WAIT_SECONDS}) is more than IMAGE_MAX_WAIT_SECONDS (${config.IMAGE_MAX_WAIT_SECONDS})`,
     )
   }
+  faults.push(...storeContradictions(config))
   if (config.SYNTHETIC === 'off' && config.routes.length === 0) {
     faults.push('SYNTHETIC is "off" and no provider has a key: set OPENAI_API_KEY, or leave SYNTHETIC at "auto"')
   }
@@ -138,7 +140,7 @@ function contradictions(config: Values & { routes: readonly Route[] }): string[]
 }
 
 const OUR_PREFIXES =
-  /^(WOMBAT|IMAGE|SYNTHETIC|BOOTSTRAP|RATE_LIMIT|WAITERS|GENERATION|RETAIN|ALT_TEXT|RETRY|LEASE|BREAKER|PROVIDER|DELETE|MODERATION)_/
+  /^(WOMBAT|IMAGE|SYNTHETIC|BOOTSTRAP|RATE_LIMIT|WAITERS|GENERATION|RETAIN|ALT_TEXT|RETRY|LEASE|BREAKER|PROVIDER|DELETE|MODERATION|WEBHOOK|S3|METRICS)_/
 
 function findWarnings(env: Readonly<Record<string, string | undefined>>): string[] {
   const known = Object.keys(VARIABLES)
@@ -146,10 +148,6 @@ function findWarnings(env: Readonly<Record<string, string | undefined>>): string
   for (const name of Object.keys(env)) {
     const base = name.replace(/_FILE$/, '')
     if (known.includes(name) || known.includes(base) || env[name] === '') {
-      continue
-    }
-    if (FUTURE_VARIABLES.some((future) => future === name)) {
-      warnings.push(`${name} is set, but this version does not use it yet`)
       continue
     }
     const near = known.find((one) => one.length >= 6 && isNear(one, name))

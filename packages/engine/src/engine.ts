@@ -2,20 +2,27 @@ import { assertCatalogue, DEFAULT_MODEL_ALIASES } from '@wombat/contract'
 import { type Database, type Listener, migrate, openDatabase, openListener } from '@wombat/database'
 import { createLocalEnhancer, createOpenAiEnhancer, guardEnhancer, type PromptEnhancer } from '@wombat/generation'
 import { openAcceptor, type RequestAcceptor } from '@wombat/ledger'
-import { type JobQueue, migrateQueue, openPostgresQueue } from '@wombat/queue'
-import { type BlobStore, FsStore } from '@wombat/store'
+import { type JobQueue, migrateQueue } from '@wombat/queue'
+import type { BlobStore } from '@wombat/store'
 import { type Announcer, openAnnouncer } from './announcer.ts'
 import { type Bootstrap, bootstrap } from './bootstrap.ts'
 import type { Config } from './config.ts'
+import { type Counters, openCounters } from './counters.ts'
+import { createDatabaseFigures } from './database-figures.ts'
 import { type ImageCache, openImageCache } from './image-cache.ts'
 import { type KeyCache, openKeyCache } from './key-cache.ts'
 import { type Leases, openLeases } from './leases.ts'
 import { describeError, type Logger } from './logger.ts'
+import { type Metrics, openMetrics } from './metrics.ts'
 import { openModels, type ServedModels } from './models.ts'
+import { openJobQueue } from './open-queue.ts'
+import { openStore } from './open-store.ts'
 import { ownIdentity } from './process-identity.ts'
 import { openReferenceArchive, type ReferenceArchive } from './reference-archive.ts'
 import { openReferences, type References } from './references.ts'
+import { timeDatabase, timeStore } from './timed.ts'
 import { createTiming, type Timing } from './timing.ts'
+import { openTracing, type Tracing } from './tracing.ts'
 import { openWaiters, type Waiters } from './waiters.ts'
 
 /** Everything that a flow needs, opened once a process and passed on. */
@@ -35,11 +42,14 @@ export interface Engine extends AsyncDisposable {
   readonly archive: ReferenceArchive
   readonly acceptor: RequestAcceptor
   readonly announcer: Announcer
+  readonly counters: Counters
   readonly keys: KeyCache
   readonly images: ImageCache
   readonly waiters: Waiters
   readonly leases: Leases
   readonly timing: Timing
+  readonly metrics: Metrics
+  readonly tracing: Tracing
   /** Other names of models, the operator's before ours. */
   readonly aliases: ReadonlyMap<string, string>
   /** Where clients find this server, without a slash at the end. The server sets it when it knows its port. */
@@ -61,7 +71,7 @@ export async function prepareDatabase(config: Config, url: string, log: Logger):
   try {
     let made: Bootstrap | undefined
     const applied = await migrate(url, async () => {
-      await migrateQueue(url)
+      await (config.REDIS_URL === undefined ? migrateQueue(url) : undefined)
       made = await bootstrap(db, config)
     })
     if (applied.length > 0) {
@@ -81,16 +91,13 @@ export async function openEngine(
   assertCatalogue()
   const { log, databaseUrl: url } = options
   const onError = (error: Error) => logDatabase(log, error)
-  const db = openDatabase({ url, poolSize: config.DATABASE_POOL_SIZE, applicationName: 'wombat', onError })
-  const [listener, queue] = await Promise.all([
-    openListener({ url, applicationName: 'wombat', onError }),
-    openPostgresQueue({
-      url,
-      applicationName: 'wombat queue',
-      onError: (error, where) => log.warn({ where, err: describeError(error) }, 'queue error'),
-    }),
-  ])
-  const store = new FsStore(`${options.dataDir}/blobs`)
+  const { db, metrics } = openMeasured(config, url, onError)
+  const queue = await openJobQueue(config, url, log)
+  const listener = await openListener({ url, applicationName: 'wombat', onError }).catch(async (error: unknown) => {
+    await queue.close()
+    throw error
+  })
+  const store = timeStore(openStore(config, options.dataDir), metrics)
   const models = openModels(config)
   const archive = openReferenceArchive(db, store)
   const localEnhancer = createLocalEnhancer()
@@ -113,11 +120,14 @@ export async function openEngine(
     references: openReferences(config.REFERENCE_ALLOW_HOSTS, archive),
     acceptor: openAcceptor(db),
     announcer: openAnnouncer(queue, log),
+    counters: await openCounters(config, db, log),
     keys: await openKeyCache(db, listener),
     images,
     waiters,
     leases: openLeases(db, log, config.LEASE_SECONDS),
     timing: createTiming(),
+    metrics,
+    tracing: openTracing(config, log),
     aliases: new Map([...Object.entries(DEFAULT_MODEL_ALIASES), ...config.MODEL_ALIASES]),
     publicUrl: config.PUBLIC_URL ?? '',
     get isStopping() {
@@ -132,13 +142,37 @@ export async function openEngine(
       engine.leases.close()
       await engine.acceptor.drain()
       await engine.announcer.drain()
+      await engine.counters.close()
+      await engine.tracing.close()
       await models.close()
       await queue.close()
       await listener.close()
+      await store.close()
       await db.close()
     },
   }
+  watchParts(engine)
   return engine
+}
+
+function openMeasured(
+  config: Config,
+  url: string,
+  onError: (error: Error) => void,
+): { db: Database; metrics: Metrics } {
+  const metrics = openMetrics({ hasProcess: config.METRICS })
+  const db = openDatabase({ url, poolSize: config.DATABASE_POOL_SIZE, applicationName: 'wombat', onError })
+  return { db: timeDatabase(db, metrics), metrics }
+}
+
+function watchParts({ db, images, leases, log, metrics, models, waiters }: Engine): void {
+  const served = models.served.map(({ model }) => model)
+  metrics.watch({
+    waiters: () => waiters.size,
+    leases: () => leases.size,
+    cache: images.figures,
+    database: createDatabaseFigures(db, served, log),
+  })
 }
 
 function createEnhancer(config: Config, fallback: PromptEnhancer, log: Logger): PromptEnhancer {
@@ -147,15 +181,15 @@ function createEnhancer(config: Config, fallback: PromptEnhancer, log: Logger): 
     return fallback
   }
   return guardEnhancer(
-    (onFault) =>
+    ({ onFault, fallback: inPlace }) =>
       createOpenAiEnhancer({
         apiKey,
         baseUrl: config.OPENAI_BASE_URL,
         model: config.OPENAI_PROMPT_MODEL,
         timeoutMs: 15_000,
-        fallback,
+        fallback: inPlace,
         onFault: (error) => {
-          onFault(error)
+          onFault()
           // Its message may repeat the prompt.
           const name = error instanceof Error ? error.name : 'unknown'
           log.warn({ fault: name }, 'the prompt model failed, the prompt gets its style only')

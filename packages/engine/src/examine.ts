@@ -1,9 +1,10 @@
 import { MODELS, type ModelId } from '@wombat/contract'
 import { openDatabase, pendingMigrations, type Statement } from '@wombat/database'
-import { openPostgresQueue } from '@wombat/queue'
-import { FsStore } from '@wombat/store'
+import { listRouteStates, type RouteState } from '@wombat/images'
+import { examineRedis, openPostgresQueue, type RedisFacts } from '@wombat/queue'
 import type { Config } from './config.ts'
 import { openModels, type ServedModels } from './models.ts'
+import { openStore } from './open-store.ts'
 
 /* What `wombat doctor` finds out. Nothing here changes anything but for the store, which tries to write. */
 
@@ -16,6 +17,8 @@ export interface DatabaseFacts {
   readonly clockAheadMs: number
   /** Undefined when it works. */
   readonly queueFault: string | undefined
+  /** Routes that are down or parked now. */
+  readonly closedRoutes: readonly Pick<RouteState, 'route' | 'state' | 'openUntil' | 'reason'>[]
 }
 
 const CLOCK: Statement = {
@@ -38,6 +41,7 @@ export async function examineDatabase(url: string): Promise<DatabaseFacts> {
       pendingMigrations: pending,
       clockAheadMs: Math.round((row?.ms ?? after) - (before + after) / 2),
       queueFault: pending.length > 0 ? undefined : await findQueueFault(url),
+      closedRoutes: pending.length > 0 ? [] : (await listRouteStates(db)).filter(({ state }) => state !== 'closed'),
     }
   } finally {
     await db.close()
@@ -54,13 +58,21 @@ async function findQueueFault(url: string): Promise<string | undefined> {
   }
 }
 
-/** Undefined when images can be stored below this directory. */
-export async function findStoreFault(dataDir: string): Promise<string | undefined> {
+/** Throws with the reason when it can't be reached. Undefined: the queue is in the database. */
+export async function examineQueue({ REDIS_URL }: Config): Promise<RedisFacts | undefined> {
+  return REDIS_URL === undefined ? undefined : await examineRedis(REDIS_URL)
+}
+
+/** Undefined as fault: images can be stored there. */
+export async function examineStore(
+  config: Config,
+  dataDir: string,
+): Promise<{ description: string; fault: string | undefined }> {
+  const store = openStore(config, dataDir)
   try {
-    await new FsStore(`${dataDir}/blobs`).check()
-    return undefined
-  } catch (error) {
-    return reasonOf(error)
+    return { description: store.description, fault: await store.check().then(() => undefined, reasonOf) }
+  } finally {
+    await store.close()
   }
 }
 

@@ -2,8 +2,8 @@ import { decideRetry, type FailureClass, failureOf, type OpenRoute, ProviderErro
 import { type ClaimedImage, countAttempts, requeueImage } from '@wombat/images'
 import { failImage } from '@wombat/ledger'
 import { StillDownError } from './breaker.ts'
+import { countFailure } from './count-failure.ts'
 import type { Engine } from './engine.ts'
-import { releaseReferences } from './keep-references.ts'
 import { unknownLimit } from './limits.ts'
 import { describeError } from './logger.ts'
 
@@ -35,9 +35,10 @@ export async function settleFailure(
   },
 ): Promise<void> {
   const { imageId, fence } = image
-  if (context.isStopping || error instanceof StillDownError) {
+  const ids = { imageId, ...engine.tracing.ids(image.requestId) }
+  if (error instanceof StillDownError || (context.isStopping && mayBeHandedBack(error))) {
     await requeueImage(engine.db, { imageId, fence, delayMs: 0 })
-    engine.log.info({ imageId, why: describeError(error).message }, 'image handed back')
+    engine.log.info({ ...ids, why: describeError(error).message }, 'image handed back')
     return
   }
   const failure = classOf(error, context.areRoutesLeft)
@@ -49,21 +50,26 @@ export async function settleFailure(
     const delayMs = isKept ? 0 : decision.delayMs
     if (await requeueImage(engine.db, { imageId, fence, delayMs })) {
       engine.log.warn(
-        { imageId, route, failure, inMs: Math.round(delayMs), err: describeError(error) },
+        { ...ids, route, failure, inMs: Math.round(delayMs), err: describeError(error) },
         'image will be tried again',
       )
     }
     return
   }
   if (await failImage(engine.db, { imageId, fence, code: decision.code, message: messageFor(decision.code, error) })) {
-    await releaseReferences(engine, image)
+    await countFailure(engine, imageId, decision.code)
     // A mistake is ours: the adapter's or the configuration's.
     const level = failure === 'mistake' ? 'error' : 'warn'
     engine.log[level](
-      { imageId, route, failure, code: decision.code, err: describeError(error) },
+      { ...ids, route, failure, code: decision.code, err: describeError(error) },
       'image failed, credits returned',
     )
   }
+}
+
+/** What may have been paid for is not simply done again because we stop. */
+function mayBeHandedBack(error: unknown): boolean {
+  return failureOf(error) !== 'unknown' || (error instanceof ProviderError && error.isJobAlive)
 }
 
 /** What one upstream calls a mistake, another may take. */
@@ -84,7 +90,8 @@ async function decide(
     {
       failure: context.failure,
       retryAfterMs: error instanceof ProviderError ? error.retryAfterMs : undefined,
-      attempts: counted,
+      // A job that goes on has one attempt, however often it is asked for.
+      attempts: error instanceof ProviderError && error.isJobAlive ? image.fence : counted,
       unknownAttempts: maybePaid,
       noPictureAttempts: noPicture,
       isPaid,

@@ -2,6 +2,7 @@ import type { Database, Listener } from '@wombat/database'
 import { findImage, type ImageRow } from '@wombat/images'
 import type { BlobStore } from '@wombat/store'
 import { LRUCache } from 'lru-cache'
+import type { CacheFigures } from './metrics.ts'
 import { readAgain } from './read-again.ts'
 
 /** A finished image with all that an answer needs. */
@@ -32,6 +33,7 @@ export interface ImageCache {
   find(imageId: string): Promise<FoundImage>
   /** Forgets everything. */
   clear(): void
+  figures(): CacheFigures
 }
 
 /** What the function advance_dev_clock of the database notifies. */
@@ -52,6 +54,8 @@ export async function openImageCache(
     sizeCalculation: (image) => (image.bytes?.length ?? 0) + ENTRY_OVERHEAD_BYTES,
   })
   const underWay = new Map<string, Promise<FoundImage>>()
+  const counts = { hits: 0, misses: 0 }
+  const peek = (imageId: string) => countHit(cache.get(imageId), counts)
 
   function clear() {
     cache.clear()
@@ -78,6 +82,7 @@ export async function openImageCache(
         return found ?? { status: 'unknown' }
       }
       const isLarge = (row.sizeBytes ?? 0) > LARGEST_ENTRY_BYTES
+      counts.misses += 1
       const bytes = isLarge ? undefined : await store.read(row.objectKey)
       if (isLarge || bytes !== undefined) {
         return { status: 'ready', image: toHotImage(row, row.objectKey, bytes) }
@@ -87,9 +92,9 @@ export async function openImageCache(
   }
 
   return {
-    peek: (imageId) => cache.get(imageId),
+    peek,
     find(imageId) {
-      const hot = cache.get(imageId)
+      const hot = peek(imageId)
       if (hot !== undefined) {
         return Promise.resolve({ status: 'ready', image: hot })
       }
@@ -114,7 +119,13 @@ export async function openImageCache(
       return loading
     },
     clear,
+    figures: () => ({ ...counts, entries: cache.size, bytes: cache.calculatedSize }),
   }
+}
+
+function countHit(hot: HotImage | undefined, counts: { hits: number }): HotImage | undefined {
+  counts.hits += hot === undefined ? 0 : 1
+  return hot
 }
 
 /** Undefined for a ready image: its bytes are still to be read. */

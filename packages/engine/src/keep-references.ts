@@ -1,4 +1,4 @@
-import { type ClaimedImage, findWaitingReferences, listRouteStates } from '@wombat/images'
+import { type ClaimedImage, findWaitingReferences, listRouteStates, releaseReferences as release } from '@wombat/images'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
 import { KEPT_PREFIX } from './reference-archive.ts'
@@ -34,7 +34,7 @@ async function areRoutesAway(engine: Engine, model: string): Promise<boolean> {
   return states.length === names.size && states.every(({ state }) => state !== 'closed')
 }
 
-/** After an image is done: nobody needs what was kept for its request, unless another image of it still waits. */
+/** After an image is ready: nobody needs what was kept for its request, unless another image of it still waits. */
 export async function releaseReferences(
   engine: Engine,
   image: Pick<ClaimedImage, 'imageId' | 'requestId' | 'referenceImages'>,
@@ -43,7 +43,7 @@ export async function releaseReferences(
     return
   }
   try {
-    await engine.archive.release(image.requestId, image.referenceImages.length)
+    await release(engine.db, image.requestId)
   } catch (error) {
     // They go by themselves when the deadline is over.
     engine.log.warn({ imageId: image.imageId, err: describeError(error) }, 'references could not be released')

@@ -35,17 +35,23 @@ export function describeError(error: unknown): {
   }
   return {
     name: error.name,
-    message: error.message.slice(0, 500),
+    message: error instanceof SyntaxError ? 'what was read is not well-formed' : error.message.slice(0, 500),
     ...('code' in error && typeof error.code === 'string' ? { code: error.code } : {}),
-    ...(error.cause instanceof Error ? { cause: error.cause.message.slice(0, 200) } : {}),
-    ...(error.stack === undefined
-      ? {}
-      : {
-          stack: error.stack
-            .split('\n')
-            .slice(1, 6)
-            .map((line) => line.trim())
-            .join(' < '),
-        }),
+    ...(error.cause instanceof Error ? { cause: causeOf(error.cause) } : {}),
+    ...(error.stack === undefined ? {} : { stack: framesOf(error.stack) }),
   }
+}
+
+/** Who can't read a text quotes it, and it may be a prompt. */
+function causeOf(cause: Error): string {
+  return cause instanceof SyntaxError ? cause.name : cause.message.slice(0, 200)
+}
+
+/** Without what else is in a stack: a message of several lines. */
+function framesOf(stack: string): string {
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line))
+  return frames
+    .slice(0, 5)
+    .map((line) => line.trim())
+    .join(' < ')
 }

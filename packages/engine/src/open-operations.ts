@@ -1,25 +1,28 @@
 import {
-  changeAccount,
   changeKey,
   changePlan,
   createPlan,
+  deletePlan,
   findAccount,
+  findKeySummary,
   findPlan,
-  listAccountsAfter,
-  listKeyDetails,
+  listAccounts,
+  listKeys,
   listPlans,
-  removePlan,
   revokeKey,
   setAccountDisabled,
 } from '@wombat/accounts'
 import { type Database, inTransaction } from '@wombat/database'
 import { listEntries, sumUsage, verifyLedger } from '@wombat/ledger'
 import { type AuditEntry, listAudit, writeAudit } from './audit.ts'
+import { cancelImage } from './cancel.ts'
 import type { Config } from './config.ts'
 import { bookCredits, issueKey, openAccount, retryImage, showAccount, withdrawKey } from './operate.ts'
 import { eraseAccount, eraseImage } from './operate-erase.ts'
 import { listImages, showImage } from './operate-images.ts'
+import { removePlan, setAccount } from './operate-plans.ts'
 import { listRoutes, resumeRoute } from './operate-routes.ts'
+import { openWebhook, removeWebhook } from './operate-webhooks.ts'
 import type { AdminOperations } from './operations.ts'
 import { readNumber, readPosition, takePage, writePosition } from './pages.ts'
 
@@ -57,6 +60,8 @@ export function openOperations(
     ...ofCredits(desk),
     ...ofImages(desk),
     ...ofRoutes(desk),
+    ...ofWebhooks(desk),
+    note: (entry) => writeAudit(db, actor, entry),
   }
 }
 
@@ -73,21 +78,17 @@ function ofAccounts({ db, actor, change }: Desk) {
     listAccounts: ({ limit, cursor }) =>
       takePage(
         limit,
-        (most) => listAccountsAfter(db, { limit: most, after: readPosition(cursor) }),
+        (most) => listAccounts(db, most, readPosition(cursor)),
         ({ createdAt, id }) => writePosition({ at: createdAt, id }),
       ),
     showAccount: (accountId) => showAccount(db, accountId),
-    changeAccount: (accountId, wish) =>
-      change(
-        async (tx) =>
-          wish.plan !== undefined && (await findPlan(tx, wish.plan)) === undefined
-            ? 'unknown plan'
-            : await changeAccount(tx, accountId, wish),
-        (changed) =>
-          changed === 'unknown plan'
-            ? undefined
-            : changed && { action: 'account.change', subject: accountId, details: { ...wish } },
-      ),
+    changeAccount: async (accountId, wish) => {
+      const outcome = await change(
+        (tx) => setAccount(tx, accountId, wish),
+        (done) => (done === 'set' ? { action: 'account.change', subject: accountId, details: { ...wish } } : undefined),
+      )
+      return outcome === 'unknown plan' ? outcome : await findAccount(db, accountId)
+    },
     setAccountDisabled: (accountId, isDisabled) =>
       change(
         (tx) => setAccountDisabled(tx, accountId, isDisabled),
@@ -114,24 +115,32 @@ function ofAccounts({ db, actor, change }: Desk) {
 
 function ofKeys({ db, change }: Desk) {
   return {
-    issueKey: ({ accountId, name, ...limits }) =>
+    issueKey: ({ accountId, name, expiresAt, rateLimitPerMinute, ...limits }) =>
       change(
-        async (tx) => {
-          const made = await issueKey(tx, { accountId, name })
-          if (made !== undefined && Object.values(limits).some((value) => value !== undefined)) {
-            await changeKey(tx, made.keyId, limits)
-          }
-          return made
-        },
-        (made) => made && { action: 'key.create', subject: made.keyId, details: { accountId, name, ...limits } },
+        (tx) =>
+          issueKey(tx, {
+            accountId,
+            name,
+            expiresAt,
+            rateLimitPerMinute: rateLimitPerMinute ?? undefined,
+            limits,
+          }),
+        (made) =>
+          made && {
+            action: 'key.create',
+            subject: made.keyId,
+            details: { accountId, name, expiresAt, rateLimitPerMinute, ...limits },
+          },
       ),
     listKeys: async (accountId) =>
-      (await findAccount(db, accountId)) === undefined ? undefined : await listKeyDetails(db, accountId),
-    changeKey: (keyId, wish) =>
-      change(
+      (await findAccount(db, accountId)) === undefined ? undefined : await listKeys(db, accountId),
+    changeKey: async (keyId, wish) => {
+      const isDone = await change(
         (tx) => changeKey(tx, keyId, wish),
-        (changed) => changed && { action: 'key.change', subject: keyId, details: { ...wish } },
-      ),
+        (done) => (done ? { action: 'key.change', subject: keyId, details: { ...wish } } : undefined),
+      )
+      return isDone ? await findKeySummary(db, keyId) : undefined
+    },
     withdrawKey: async (keyId) => {
       const isNew = await change(
         (tx) => revokeKey(tx, keyId),
@@ -146,20 +155,28 @@ function ofPlans({ db, change }: Desk) {
   return {
     listPlans: () => listPlans(db),
     findPlan: (name) => findPlan(db, name),
-    createPlan: (name, wish) =>
-      change(
-        (tx) => createPlan(tx, name, wish),
-        (made) => made && { action: 'plan.create', subject: name, details: { ...wish } },
-      ),
-    changePlan: (name, wish) =>
-      change(
+    createPlan: async (plan) => {
+      const { name, ...details } = plan
+      const isDone = await change(
+        (tx) => createPlan(tx, plan),
+        (done) => (done ? { action: 'plan.create', subject: name, details } : undefined),
+      )
+      return isDone ? await findPlan(db, name) : undefined
+    },
+    changePlan: async (name, wish) => {
+      const isDone = await change(
         (tx) => changePlan(tx, name, wish),
-        (changed) => changed && { action: 'plan.change', subject: name, details: { ...wish } },
-      ),
+        (done) => (done ? { action: 'plan.change', subject: name, details: { ...wish } } : undefined),
+      )
+      return isDone ? await findPlan(db, name) : undefined
+    },
+    // Why it was refused is looked up outside: an account that came at the same moment has broken the transaction.
     removePlan: (name) =>
-      change(
-        (tx) => removePlan(tx, name),
-        (outcome) => (outcome === 'removed' ? { action: 'plan.delete', subject: name } : undefined),
+      removePlan(db, name, () =>
+        change(
+          (tx) => deletePlan(tx, name),
+          (isDone) => (isDone ? { action: 'plan.delete', subject: name } : undefined),
+        ),
       ),
   } satisfies Partial<AdminOperations>
 }
@@ -212,6 +229,11 @@ function ofImages({ db, change }: Desk) {
         (tx) => retryImage(tx, imageId),
         (outcome) => (outcome === 'queued now' ? { action: 'image.retry', subject: imageId } : undefined),
       ),
+    cancelImage: (imageId) =>
+      change(
+        (tx) => cancelImage(tx, imageId),
+        (outcome) => (outcome === 'cancelled' ? { action: 'image.cancel', subject: imageId } : undefined),
+      ),
     eraseImage: (imageId) =>
       change(
         (tx) => eraseImage(tx, imageId),
@@ -232,6 +254,26 @@ function ofRoutes({ db, config, change }: Desk) {
       change(
         (tx) => resumeRoute(tx, config, route),
         (outcome) => (outcome === 'resumed' ? { action: 'route.resume', subject: route } : undefined),
+      ),
+  } satisfies Partial<AdminOperations>
+}
+
+function ofWebhooks({ change }: Desk) {
+  return {
+    openWebhook: (wish) =>
+      change(
+        (tx) => openWebhook(tx, wish),
+        (outcome) => {
+          const { accountId, url } = wish
+          return outcome.status === 'created'
+            ? { action: 'webhook.create', subject: outcome.webhookId, details: { accountId, url } }
+            : undefined
+        },
+      ),
+    removeWebhook: (webhookId) =>
+      change(
+        (tx) => removeWebhook(tx, webhookId),
+        (isDone) => (isDone ? { action: 'webhook.delete', subject: webhookId } : undefined),
       ),
   } satisfies Partial<AdminOperations>
 }

@@ -21,6 +21,7 @@ export interface ImageReport extends ImageLine {
   readonly style: string
   readonly finalPrompt: string | null
   readonly alt: string
+  readonly tags: Readonly<Record<string, string>>
   readonly provider: string | null
   readonly contentType: string | null
   readonly sizeBytes: number | null
@@ -72,6 +73,7 @@ export async function showImage(db: Database, imageId: string): Promise<ImageRep
     style: request.style,
     finalPrompt: request.finalPrompt,
     alt: request.alt,
+    tags: toTags(request.tags),
     provider: row.provider,
     contentType: row.contentType,
     sizeBytes: row.sizeBytes,
@@ -89,6 +91,11 @@ export async function showImage(db: Database, imageId: string): Promise<ImageRep
 function toLine(row: Pick<ImageDetails, 'id' | 'accountId' | 'status' | 'model' | 'createdAt' | 'finishedAt'>) {
   const { id, accountId, status, model, createdAt, finishedAt } = row
   return { imageId: id, accountId, status, model, createdAt, finishedAt }
+}
+
+/** Written by accept_requests, from what the contract took. */
+function toTags(value: unknown): Record<string, string> {
+  return Object.fromEntries(Object.entries(value ?? {}).map(([name, text]) => [name, String(text)]))
 }
 
 function toAttemptLine(attempt: ImageDetails['attempts'][number]): AttemptLine {

@@ -6,6 +6,7 @@ import {
   createKey,
   findAccount,
   findBootstrapAccount,
+  type KeyLimits,
   listAccounts,
   listKeys,
   revokeKey,
@@ -88,7 +89,7 @@ export interface OpenedAccount {
   readonly apiKey: string
 }
 
-/** An account with credits and a key; the key comes last, so that what a kill leaves half made can spend nothing. */
+/** An account with credits and a key, on a plan that exists; the key comes last, so that what a kill leaves half made can spend nothing. */
 export async function openAccount(
   db: Database,
   wish: { name: string; plan: string; credits: number; rateLimitPerMinute?: number | undefined },
@@ -130,7 +131,13 @@ export async function findMainAccount(db: Database): Promise<Account | undefined
 /** Undefined when there is no such account. */
 export async function issueKey(
   db: Database,
-  wish: { accountId: string; name: string; expiresAt?: Date | undefined; rateLimitPerMinute?: number | undefined },
+  wish: {
+    accountId: string
+    name: string
+    expiresAt?: Date | undefined
+    rateLimitPerMinute?: number | undefined
+    limits?: Partial<KeyLimits> | undefined
+  },
 ): Promise<{ keyId: string; apiKey: string } | undefined> {
   if ((await findAccount(db, wish.accountId)) === undefined) {
     return undefined

@@ -2,18 +2,22 @@ import type {
   Account,
   AccountChange,
   AccountSummary,
+  ApiKeySummary,
   KeyChange,
-  KeyDetails,
-  PlanRemoval,
-  PlanRow,
-  PlanWish,
+  KeyLimits,
+  Plan,
+  PlanChange,
+  PlanSummary,
 } from '@wombat/accounts'
 import type { LedgerLine, LedgerReport, UsageFilter, UsageLine } from '@wombat/ledger'
-import type { AuditLine } from './audit.ts'
+import type { AuditEntry, AuditLine } from './audit.ts'
+import type { CancelOutcome } from './cancel.ts'
 import type { CreditOutcome, OpenedAccount, RetryOutcome, ShownAccount } from './operate.ts'
 import type { ErasedAccount, ErasedImage } from './operate-erase.ts'
 import type { ImageLine, ImageReport } from './operate-images.ts'
+import type { PlanRemoval } from './operate-plans.ts'
 import type { ResumeOutcome, RouteLine } from './operate-routes.ts'
+import type { WebhookOutcome } from './operate-webhooks.ts'
 import type { Page, PageWish } from './pages.ts'
 
 export interface AccountWish {
@@ -23,9 +27,11 @@ export interface AccountWish {
   readonly rateLimitPerMinute?: number | undefined
 }
 
-export interface KeyWish extends KeyChange {
+export interface KeyWish extends Partial<KeyLimits> {
   readonly accountId: string
   readonly name: string
+  readonly expiresAt?: Date
+  readonly rateLimitPerMinute?: number | null
 }
 
 export interface Booking {
@@ -58,33 +64,39 @@ export interface Operations {
   openAccount(wish: AccountWish): Promise<OpenedAccount | 'unknown plan'>
   listAccounts(page: PageWish): Promise<Page<AccountSummary>>
   showAccount(accountId: string): Promise<ShownAccount | undefined>
+  changeAccount(accountId: string, change: AccountChange): Promise<Account | undefined | 'unknown plan'>
   setAccountDisabled(accountId: string, isDisabled: boolean): Promise<boolean>
   eraseAccount(accountId: string, wish: EraseWish): Promise<ErasedAccount | undefined>
   issueKey(wish: KeyWish): Promise<{ keyId: string; apiKey: string } | undefined>
+  changeKey(keyId: string, change: KeyChange): Promise<ApiKeySummary | undefined>
   /** One that was revoked before stays so. */
   withdrawKey(keyId: string): Promise<boolean>
+  listPlans(): Promise<readonly PlanSummary[]>
+  findPlan(name: string): Promise<PlanSummary | undefined>
+  /** Undefined: there is one of this name. */
+  createPlan(plan: Plan): Promise<PlanSummary | undefined>
+  changePlan(name: string, change: PlanChange): Promise<PlanSummary | undefined>
+  removePlan(name: string): Promise<PlanRemoval>
   bookCredits(booking: Booking): Promise<CreditOutcome>
   listEntries(accountId: string, page: PageWish): Promise<Page<LedgerLine>>
   verifyLedger(): Promise<LedgerReport>
   listImages(wish: ImageListWish): Promise<Page<ImageLine>>
   showImage(imageId: string): Promise<ImageReport | undefined>
   retryImage(imageId: string): Promise<RetryOutcome>
+  cancelImage(imageId: string): Promise<CancelOutcome>
   eraseImage(imageId: string): Promise<ErasedImage | undefined>
   sumUsage(filter: UsageFilter): Promise<UsageLine[]>
   listRoutes(): Promise<readonly RouteLine[]>
   resumeRoute(route: string): Promise<ResumeOutcome>
 }
 
-/** What only the admin API offers. */
+/** What only the admin API offers, or only a command on the database itself. */
 export interface AdminOperations extends Operations {
-  changeAccount(accountId: string, change: AccountChange): Promise<Account | undefined | 'unknown plan'>
-  listKeys(accountId: string): Promise<readonly KeyDetails[] | undefined>
-  changeKey(keyId: string, change: KeyChange): Promise<KeyDetails | undefined>
-  listPlans(): Promise<readonly PlanRow[]>
-  findPlan(name: string): Promise<PlanRow | undefined>
-  /** Undefined: there is one of this name. */
-  createPlan(name: string, wish: PlanWish): Promise<PlanRow | undefined>
-  changePlan(name: string, change: Partial<PlanWish>): Promise<PlanRow | undefined>
-  removePlan(name: string): Promise<PlanRemoval>
+  listKeys(accountId: string): Promise<readonly ApiKeySummary[] | undefined>
   listAudit(wish: PageWish & { actor?: string | undefined; subject?: string | undefined }): Promise<Page<AuditLine>>
+  /** `allowHosts`: WEBHOOK_ALLOW_HOSTS. */
+  openWebhook(wish: { accountId: string; url: string; allowHosts: readonly string[] }): Promise<WebhookOutcome>
+  removeWebhook(webhookId: string): Promise<boolean>
+  /** Leaves an entry of what was done already. */
+  note(entry: AuditEntry): Promise<void>
 }

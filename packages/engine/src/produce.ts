@@ -42,20 +42,24 @@ export async function produceNext(
   }
   using lease = engine.leases.hold(image, stop)
   const startedMs = performance.now()
+  const claimedMs = Date.now()
   const making: Making = {
     signal: lease.signal,
     deadlineMs: startedMs + image.remainingMs,
     tried: new Set(),
     route: engine.models.route(image.route),
   }
+  let isError = true
   try {
     const made = await makeImage(engine, image, making)
+    isError = false
     if (made !== undefined) {
       await releaseReferences(engine, image)
       const ms = performance.now() - startedMs
       engine.timing.record(image.model, ms / 1000)
+      engine.metrics.countReady({ model: image.model, seconds: (image.ageMs + ms) / 1000 })
       engine.log.info(
-        { imageId: image.imageId, model: image.model, route: made.route, bytes: made.bytes, ms: Math.round(ms) },
+        { ...idsOf(engine, image), model: image.model, route: made.route, bytes: made.bytes, ms: Math.round(ms) },
         'image ready',
       )
     }
@@ -66,8 +70,34 @@ export async function produceNext(
       route: making.route,
       areRoutesLeft: engine.models.candidates(image.model, making.tried).length > 0,
     })
+  } finally {
+    traceClaim(engine, image, { claimedMs, isError })
   }
   return true
+}
+
+/** As lines of the log name an image. */
+function idsOf({ tracing }: Engine, { imageId, requestId }: ClaimedImage) {
+  return { imageId, ...tracing.ids(requestId) }
+}
+
+/** The wait before its first claim, and what a claim came to. */
+function traceClaim(
+  { tracing }: Engine,
+  image: ClaimedImage,
+  { claimedMs, isError }: { claimedMs: number; isError: boolean },
+): void {
+  const attributes = { 'wombat.model': image.model, 'wombat.claim': image.fence }
+  if (image.fence === 1) {
+    tracing.record({
+      name: 'queue.wait',
+      subject: image,
+      startMs: claimedMs - image.ageMs,
+      endMs: claimedMs,
+      attributes,
+    })
+  }
+  tracing.record({ name: 'image.produce', subject: image, startMs: claimedMs, attributes, isError })
 }
 
 /** What happens to an image between its claim and its end. */
@@ -104,7 +134,7 @@ async function makeImage(
       const isFetched = turn.route.provider.takesReferenceUrls !== true
       const hasWaited = image.fence > 1 || image.ageMs > WAITED_MS
       const references = isFetched ? await engine.references.load({ ...image, hasWaited }, signal) : []
-      encoded = await attemptImage(engine, image, turn, { prompt, references, signal })
+      encoded = await attemptImage(engine, image, turn, { prompt, references, signal, deadlineMs: making.deadlineMs })
       break
     } catch (error) {
       const other = await goElsewhere(engine, image, making, error)
@@ -152,7 +182,7 @@ async function goElsewhere(
     case 'no_picture':
       return undefined
     case 'unknown':
-      if (!engine.config.RETRY_UNKNOWN || !(await mayPayAgain(engine, image, making.route))) {
+      if (!(await mayPayAgain(engine, image, making.route))) {
         return undefined
       }
       break
@@ -167,7 +197,7 @@ async function goElsewhere(
     return undefined
   }
   engine.log.warn(
-    { imageId: image.imageId, from: making.route?.name, to: moved.route, failure: error.failure, why: error.message },
+    { ...idsOf(engine, image), from: making.route?.name, to: moved.route, failure: error.failure, why: error.message },
     'image goes to another route',
   )
   return toTurn(engine, { ...moved, job: undefined })
@@ -186,8 +216,12 @@ async function publish(
 ): Promise<boolean> {
   const extension = encoded.contentType === 'image/png' ? 'png' : 'jpg'
   const objectKey = `images/${image.imageId.slice(3, 5)}/${image.imageId}/${image.fence}.${extension}`
-  const task = { signal: making.signal, endMs: making.deadlineMs, log: engine.log, imageId: image.imageId }
-  await persist(() => engine.store.put(objectKey, encoded.bytes, encoded.contentType), { ...task, what: 'store' })
+  const log = engine.log.child(engine.tracing.ids(image.requestId))
+  const task = { signal: making.signal, endMs: making.deadlineMs, log, imageId: image.imageId }
+  const put = { name: 'store.put', subject: image, attributes: { 'wombat.bytes': encoded.bytes.length } } as const
+  await engine.tracing.time(put, () =>
+    persist(() => engine.store.put(objectKey, encoded.bytes, encoded.contentType), { ...task, what: 'store' }),
+  )
   const isReady = await persist(
     () =>
       makeReady(engine.db, {
@@ -204,7 +238,7 @@ async function publish(
   if (!isReady) {
     // The answer to an UPDATE that was repeated after a lost connection is also "no": dueGarbage keeps what a row names.
     await addGarbage(engine.db, objectKey, LOSER_REMOVED_AFTER_SECONDS)
-    engine.log.warn({ imageId: image.imageId, fence: image.fence }, 'image was finished by another worker')
+    engine.log.warn({ ...idsOf(engine, image), fence: image.fence }, 'image was finished by another worker')
   }
   return isReady
 }

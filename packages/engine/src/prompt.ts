@@ -2,9 +2,9 @@ import type { Style } from '@wombat/contract'
 import { type ClaimedImage, claimPrompt, findPrompt, storePrompt } from '@wombat/images'
 import type { Engine } from './engine.ts'
 
-/** Longer than the enhancer may take, so that only a crash lets a second call happen. */
-const CLAIM_SECONDS = 30
 const ENHANCER_TIMEOUT_MS = 15_000
+/** A little longer than the enhancer may take, so that only a crash lets a second call happen. */
+const CLAIM_SECONDS = 16
 
 /**
  * The prompt that the provider gets. One worker asks the enhancer for all images of a request; the others wait for

@@ -1,6 +1,6 @@
 import type { Database } from '@wombat/database'
 import { type PictureType, pictureType, type Reference } from '@wombat/generation'
-import { addGarbage, releaseObjects } from '@wombat/images'
+import { addGarbage } from '@wombat/images'
 import type { BlobStore } from '@wombat/store'
 
 /**
@@ -11,8 +11,6 @@ export interface ReferenceArchive {
   /** Undefined unless all of them are there. */
   read(requestId: string, count: number): Promise<Reference[] | undefined>
   keep(requestId: string, pictures: readonly Reference[], forSeconds: number): Promise<void>
-  /** Has them removed, if nothing of the request is to be made any more. */
-  release(requestId: string, count: number): Promise<void>
 }
 
 /** They outlive the deadline by this, for the last attempt may still be under way. */
@@ -40,9 +38,6 @@ export function openReferenceArchive(db: Database, store: BlobStore): ReferenceA
         await addGarbage(db, key, Math.max(0, forSeconds) + SLACK_SECONDS)
         await store.put(key, pictures[index]?.bytes ?? Buffer.alloc(0), CONTENT_TYPE)
       }
-    },
-    async release(requestId, count) {
-      await releaseObjects(db, requestId, keysOf(requestId, count))
     },
   }
 }

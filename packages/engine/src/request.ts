@@ -1,10 +1,12 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { AuthenticatedKey } from '@wombat/accounts'
-import { ApiError, formatSimulation, formatSize, type GenerationOrder, newImageId } from '@wombat/contract'
+import { ApiError, formatSimulation, formatSize, type GenerationOrder, newImageId, type Tags } from '@wombat/contract'
 import { countRefusals, findReplay, findRequestImages } from '@wombat/images'
-import { type AcceptOutcome, type AcceptRequest, findBalance } from '@wombat/ledger'
+import { type AcceptOutcome, type AcceptRequest, findBalance, isOverBudget } from '@wombat/ledger'
 import { actOut } from './act-out.ts'
 import type { Engine } from './engine.ts'
+import { assertInPlan, assertKeyAllows, budgetExceeded } from './key-limits.ts'
+import { deadlineHoursOf } from './plans.ts'
 
 /** The answer of a POST: the body, and what its headers say. */
 export interface RequestAnswer {
@@ -18,6 +20,14 @@ export interface RequestAnswer {
   readonly ignoredParams: readonly string[]
 }
 
+/** What a POST says besides its body. */
+export interface RequestContext {
+  readonly idempotencyKey: string | undefined
+  readonly tags: Tags | undefined
+  /** A random UUID: the id of what is recorded, and of its trace. */
+  readonly requestId: string
+}
+
 const ACCOUNT_DISABLED = 'This account is disabled. Ask who runs this server.'
 const IDEMPOTENCY_KEY = /^[\x21-\x7e][\x20-\x7e]{0,254}$/
 
@@ -29,7 +39,7 @@ export async function requestImages(
   engine: Engine,
   key: AuthenticatedKey,
   order: GenerationOrder,
-  idempotencyKey: string | undefined,
+  { idempotencyKey, tags, requestId }: RequestContext,
 ): Promise<RequestAnswer> {
   const idempotency = idempotencyKey === undefined ? undefined : fingerprint(order, idempotencyKey)
   // What was granted once is answered again, although the plan or the providers have changed since.
@@ -43,7 +53,7 @@ export async function requestImages(
   const isHopeless = isReplay || simulation?.error !== undefined
   const { prompt, alt } = await writePrompt(engine, key, order, { price, isHopeless })
   const request: AcceptRequest = {
-    id: randomUUID(),
+    id: requestId,
     accountId: key.accountId,
     keyId: key.keyId,
     idempotency,
@@ -62,9 +72,10 @@ export async function requestImages(
     isOriginalPreserved: order.preserveOriginal,
     creditsPerImage: order.creditsPerImage,
     imageIds: Array.from({ length: order.numImages }, newImageId),
-    plan: key.plan,
-    deadlineHours: engine.config.GENERATION_DEADLINE_HOURS[key.plan],
+    plan: key.plan.name,
+    deadlineHours: deadlineHoursOf(engine.config, key.plan),
     simulate: simulation && formatSimulation(simulation),
+    tags,
   }
   const outcome =
     simulation?.error === undefined
@@ -72,6 +83,9 @@ export async function requestImages(
       : await actOut(engine, simulation.error, { accountId: key.accountId, price, isReplay })
   refuse(outcome, price)
   const isReplayed = outcome.status === 'replay'
+  if (!isReplayed) {
+    engine.metrics.countOrder({ model: order.model, images: order.numImages, credits: price })
+  }
   if (!isReplayed && routes.length > 0) {
     engine.announcer.announce(
       order.model,
@@ -109,7 +123,7 @@ export async function assertNotRefusedTooOften(engine: Engine, key: Authenticate
 }
 
 /** The checks that need no transaction: 400 before 403. Each also where the request asks for its failure. */
-function assertMayRequest(engine: Engine, key: AuthenticatedKey, order: GenerationOrder): void {
+export function assertMayRequest(engine: Engine, key: AuthenticatedKey, order: GenerationOrder): void {
   const wanted = order.simulation?.error
   const { routes, reason } = engine.models.find(order.model)
   if (routes.length === 0 || wanted === 'model_unavailable') {
@@ -119,21 +133,16 @@ function assertMayRequest(engine: Engine, key: AuthenticatedKey, order: Generati
   if (key.isAccountDisabled || wanted === 'account_disabled') {
     throw new ApiError('account_disabled', ACCOUNT_DISABLED)
   }
-  if ((order.requiredPlan === 'professional' && key.plan !== 'professional') || wanted === 'plan_required') {
-    throw new ApiError(
-      'plan_required',
-      `${order.model} at quality ${order.quality} needs the Professional Plan. On the Basic Plan you can use gpt-image-2 at quality fast, and standard.`,
-      { details: { requiredPlan: 'professional', plan: 'basic' } },
-    )
-  }
+  assertInPlan(key, order, wanted === 'plan_required')
+  assertKeyAllows(key, order)
 }
 
 /** The public address of an image: made when it is shown, never stored, so that a server can move. */
-export function imageUrl(engine: Engine, imageId: string): string {
+export function imageUrl(engine: Pick<Engine, 'publicUrl'>, imageId: string): string {
   return `${engine.publicUrl}/api/image/${imageId}.jpg`
 }
 
-function refuse(outcome: AcceptOutcome, price: number): void {
+export function refuse(outcome: AcceptOutcome, price: number): void {
   switch (outcome.status) {
     case 'accepted':
     case 'replay':
@@ -145,6 +154,8 @@ function refuse(outcome: AcceptOutcome, price: number): void {
         'idempotency_conflict',
         'This Idempotency-Key was used within the last 24 hours with another request. Use a new key for a new request.',
       )
+    case 'over budget':
+      throw budgetExceeded(outcome.budget, price)
     case 'insufficient':
       throw new ApiError(
         'insufficient_credits',
@@ -155,7 +166,7 @@ function refuse(outcome: AcceptOutcome, price: number): void {
 }
 
 /** The body is compared by what it means, so that other white space or order of fields is the same request. */
-function fingerprint(order: GenerationOrder, idempotencyKey: string): { keyHash: string; bodyHash: string } {
+export function fingerprint(order: GenerationOrder, idempotencyKey: string): { keyHash: string; bodyHash: string } {
   if (!IDEMPOTENCY_KEY.test(idempotencyKey)) {
     throw new ApiError('invalid_request', 'The header Idempotency-Key must be 1 to 255 printable ASCII characters.', {
       details: { field: 'Idempotency-Key' },
@@ -195,7 +206,10 @@ async function writePrompt(
     return { prompt: undefined, alt: '' }
   }
   // No call to an upstream for a request that is going to be refused or replayed; the transaction decides all the same.
-  const isHopeless = request.isHopeless || (await findBalance(engine.db, key.accountId)) < request.price
+  const isHopeless =
+    request.isHopeless ||
+    (await findBalance(engine.db, key.accountId)) < request.price ||
+    (key.hasBudget && (await isOverBudget(engine.db, key.keyId, request.price)))
   const enhancer = isHopeless ? engine.localEnhancer : engine.enhancer
   return await enhancer.enhance(wish, AbortSignal.timeout(engine.config.ALT_TEXT_TIMEOUT_MS))
 }

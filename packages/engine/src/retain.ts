@@ -1,9 +1,20 @@
-import { encodeImage, expireImages, findOriginals, findPromisedSize, replaceOriginal } from '@wombat/images'
+import {
+  adoptImages,
+  encodeImage,
+  expireImages,
+  findOriginals,
+  findPromisedSize,
+  replaceOriginal,
+} from '@wombat/images'
+import { removeOldSpending } from '@wombat/ledger'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
+import { listRetentions } from './plans.ts'
 import { repeat } from './repeat.ts'
 
 const BATCH = 50
+/** Objects that are missing or damaged must not keep the others from their turn. */
+const MOST_FAILED = 1000
 /** A reader of the PNG may still be under way when the row already names the JPEG. */
 const REMOVE_AFTER_SECONDS = 15 * 60
 
@@ -24,6 +35,7 @@ export function startRetention(engine: Engine): { stop(): Promise<void> } {
 
 async function retain(engine: Engine, signal: AbortSignal): Promise<void> {
   await removeExpired(engine, signal)
+  await removeOldSpending(engine.db)
   await transcodeOriginals(engine, signal)
 }
 
@@ -33,19 +45,20 @@ async function retain(engine: Engine, signal: AbortSignal): Promise<void> {
  */
 export async function removeExpired(engine: Engine, signal: AbortSignal): Promise<number> {
   let removed = 0
-  for (const [plan, days] of Object.entries(engine.config.DELETE_IMAGES_DAYS)) {
-    if (days !== undefined) {
-      let batch: number
-      do {
-        batch = await expireImages(engine.db, {
-          plan,
-          olderThanSeconds: days * 86_400,
-          limit: BATCH,
-          removeAfterSeconds: REMOVE_AFTER_SECONDS,
-        })
-        removed += batch
-      } while (batch === BATCH && !signal.aborted)
-    }
+  while ((await adoptImages(engine.db, BATCH)) === BATCH && !signal.aborted) {
+    // Images of plans that were deleted: they are kept as long as those of their account's plan.
+  }
+  for (const { plan, days } of await listRetentions(engine)) {
+    let batch: number
+    do {
+      batch = await expireImages(engine.db, {
+        plan,
+        olderThanSeconds: days * 86_400,
+        limit: BATCH,
+        removeAfterSeconds: REMOVE_AFTER_SECONDS,
+      })
+      removed += batch
+    } while (batch === BATCH && !signal.aborted)
   }
   if (removed > 0) {
     engine.log.info({ images: removed }, 'images past their retention were removed')
@@ -78,7 +91,7 @@ export async function transcodeOriginals(engine: Engine, signal: AbortSignal): P
         engine.log.error({ imageId: original.imageId, err: describeError(error) }, 'original could not be transcoded')
       }
     }
-    if (originals.length === 0 || failed.length >= BATCH) {
+    if (originals.length === 0 || failed.length >= MOST_FAILED) {
       return turned
     }
   }

@@ -6,10 +6,13 @@ import {
   findExpiredLeases,
   findOverdue,
   forgetGarbage,
+  postponeGarbage,
   removeOldIdempotencyKeys,
 } from '@wombat/images'
 import { failImage } from '@wombat/ledger'
+import { countFailure } from './count-failure.ts'
 import type { Engine } from './engine.ts'
+import { describeError } from './logger.ts'
 import { isDeadProcess } from './process-identity.ts'
 import { repeat } from './repeat.ts'
 
@@ -48,8 +51,15 @@ export async function sweepOnce(engine: Engine): Promise<void> {
     engine.log.warn({ images: freed.length }, 'images of lost workers were queued again')
   }
   await failOverdue(engine)
-  for (const { model } of engine.models.served) {
-    await announceDue(engine, model)
+  const { served } = engine.models
+  // Another model first each time: on a route that several share, the trial must not always be the same model's.
+  const first = Math.floor(Date.now() / SWEEP_INTERVAL_MS) % Math.max(1, served.length)
+  const models = [...served.slice(first), ...served.slice(0, first)]
+  // Together, so that a queue that hangs holds up the next pass no longer than one call takes.
+  const outcomes = await Promise.allSettled(models.map(({ model }) => announceDue(engine, model)))
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failed !== undefined) {
+    throw failed.reason
   }
 }
 
@@ -89,6 +99,7 @@ async function failOverdue(engine: Engine): Promise<void> {
     const code: ErrorCode = 'generation_deadline'
     const message = 'The image was not made before its deadline.'
     if (await failImage(engine.db, { imageId, fence: undefined, code, message })) {
+      await countFailure(engine, imageId, code)
       engine.log.warn({ imageId, code }, 'image failed, credits returned')
     }
   }
@@ -99,8 +110,13 @@ async function removeGarbage(engine: Engine): Promise<void> {
   do {
     batch = await dueGarbage(engine.db, MOST_AT_ONCE)
     for (const objectKey of batch) {
-      await engine.store.remove(objectKey)
-      await forgetGarbage(engine.db, objectKey)
+      try {
+        await engine.store.remove(objectKey)
+        await forgetGarbage(engine.db, objectKey)
+      } catch (error) {
+        engine.log.warn({ objectKey, err: describeError(error) }, 'object could not be removed, trying again later')
+        await postponeGarbage(engine.db, objectKey)
+      }
     }
   } while (batch.length === MOST_AT_ONCE && !engine.isStopping)
 }

@@ -1,13 +1,22 @@
-import type { UsageGroup, UsageLine } from '@wombat/ledger'
+import type { NamedGroup, UsageGroup, UsageLine } from '@wombat/ledger'
 import { csv } from './csv.ts'
 
 export type UsageFigures = Omit<UsageLine, 'group' | 'name' | 'lastFour'>
+
+const TAG = 'tag:'
+
+function isTag(by: UsageGroup): by is `tag:${string}` {
+  return by.startsWith(TAG)
+}
 
 /** What a line is about, under its names in JSON and CSV. */
 export function usageLabels(
   by: UsageGroup,
   { group, name, lastFour }: UsageLine,
 ): Readonly<Record<string, string | null>> {
+  if (isTag(by)) {
+    return { tag: by.slice(TAG.length), value: group }
+  }
   switch (by) {
     case 'account':
       return { accountId: group, name }
@@ -54,12 +63,13 @@ export function sumFigures(lines: readonly UsageLine[]): UsageFigures {
   }
 }
 
-const CSV_LABELS: Readonly<Record<UsageGroup, readonly string[]>> = {
+const CSV_LABELS: Readonly<Record<NamedGroup | 'tag', readonly string[]>> = {
   account: ['account', 'name'],
   key: ['key', 'name', 'last_four'],
   model: ['model'],
   day: ['day'],
   route: ['route'],
+  tag: ['tag', 'value'],
 }
 
 const CSV_FIGURES = [
@@ -77,7 +87,7 @@ const CSV_FIGURES = [
 /** Without the end of the last line. */
 export function usageCsv(by: UsageGroup, lines: readonly UsageLine[]): string {
   return csv(
-    [...CSV_LABELS[by], ...CSV_FIGURES],
+    [...CSV_LABELS[isTag(by) ? 'tag' : by], ...CSV_FIGURES],
     lines.map((line) => {
       const { costMicroUsd, unknownCosts, ...counted } = usageFigures(line)
       const labels = Object.values(usageLabels(by, line)).map((label) => label ?? '')

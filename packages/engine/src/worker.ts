@@ -2,6 +2,7 @@ import type { LaneWorker } from '@wombat/queue'
 import type { Engine } from './engine.ts'
 import { keepReferences } from './keep-references.ts'
 import { describeError } from './logger.ts'
+import { startLookAround } from './look-around.ts'
 import { produceNext } from './produce.ts'
 
 /** More handlers than this in one process gain nothing: each holds pictures in memory. */
@@ -12,13 +13,17 @@ const MOST_HANDLERS = 64
  * Who has made one looks for another, so that a long backlog needs few jobs.
  */
 export async function startWorker(engine: Engine): Promise<{ stop(options: { graceMs: number }): Promise<void> }> {
+  const lanes = engine.models.served.map(({ model, routes }) => ({
+    model,
+    concurrency: Math.min(
+      MOST_HANDLERS,
+      routes.reduce((sum, route) => sum + route.concurrency, 0),
+    ),
+  }))
   const workers: LaneWorker[] = await Promise.all(
-    engine.models.served.map(({ model, routes }) =>
+    lanes.map(({ model, concurrency }) =>
       engine.queue.work(model, {
-        concurrency: Math.min(
-          MOST_HANDLERS,
-          routes.reduce((sum, route) => sum + route.concurrency, 0),
-        ),
+        concurrency,
         handler: async (imageId, signal) => {
           try {
             while (!engine.isStopping && !signal.aborted && (await produceNext(engine, { model }, signal))) {
@@ -35,9 +40,10 @@ export async function startWorker(engine: Engine): Promise<{ stop(options: { gra
       }),
     ),
   )
+  const lookAround = startLookAround(engine, lanes)
   return {
     async stop(options) {
-      await Promise.all(workers.map((worker) => worker.stop(options)))
+      await Promise.all([...workers, lookAround].map((part) => part.stop(options)))
     },
   }
 }

@@ -7,17 +7,18 @@ const REQUEST: EnhanceRequest = { prompt: 'fox', style: 'none', styleGiven: fals
 const never = new AbortController().signal
 
 function guarded() {
-  const state = { isDown: false, calls: 0, nowMs: 0 }
+  const state = { isDown: false, calls: 0, nowMs: 0, answered: Promise.resolve() }
   const fallback = createLocalEnhancer()
   const enhancer = guardEnhancer(
-    (onFault) => ({
+    ({ onFault, fallback: inPlace }) => ({
       name: 'far away',
       isLocal: false,
       async enhance(request, signal) {
         state.calls += 1
         if (state.isDown) {
-          onFault(new Error('down'))
-          return await fallback.enhance(request, signal)
+          await state.answered
+          onFault()
+          return await inPlace.enhance(request, signal)
         }
         return { prompt: 'a fox, better', alt: '' }
       },
@@ -61,5 +62,27 @@ describe('guardEnhancer', () => {
       await ask()
     }
     assert.equal(state.calls, 4)
+  })
+
+  it('counts the faults of one moment once, and lets one request at a time find out whether it is over', async () => {
+    const { state, ask } = guarded()
+    state.isDown = true
+    const { promise, resolve } = Promise.withResolvers<void>()
+    state.answered = promise
+    const asked = Promise.all(Array.from({ length: 8 }, ask))
+    resolve()
+    await asked
+    assert.equal(state.calls, 8)
+    state.nowMs = 999
+    await ask()
+    assert.equal(state.calls, 8)
+    state.nowMs = 1000
+    await Promise.all(Array.from({ length: 5 }, ask))
+    assert.equal(state.calls, 9)
+    state.isDown = false
+    state.nowMs = 3000
+    await Promise.all(Array.from({ length: 5 }, ask))
+    assert.equal(state.calls, 10)
+    assert.equal(await ask(), 'a fox, better')
   })
 })

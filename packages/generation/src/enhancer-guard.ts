@@ -1,4 +1,4 @@
-import type { PromptEnhancer } from './enhancer.ts'
+import type { EnhanceRequest, PromptEnhancer } from './enhancer.ts'
 
 export interface EnhancerGuardOptions {
   /** Answers while the other one is left alone. */
@@ -13,34 +13,74 @@ export interface EnhancerGuardOptions {
 
 /**
  * Leaves an enhancer alone for a while after faults in a row, so that an outage of the language model does not make the
- * images of every model wait for its time-out. `make` gets what the enhancer has to call at each fault.
+ * images of every model wait for its time-out; then one request finds out whether it is over. `make` gets what the
+ * enhancer has to call at each fault, right before it asks its fallback, and that fallback.
  */
 export function guardEnhancer(
-  make: (onFault: (error: unknown) => void) => PromptEnhancer,
+  make: (parts: { onFault: () => void; fallback: PromptEnhancer }) => PromptEnhancer,
   options: EnhancerGuardOptions,
 ): PromptEnhancer {
   const { fallback, tolerated = 2, firstMs = 5_000, mostMs = 300_000, nowMs = () => performance.now() } = options
+  const failed = new WeakSet<EnhanceRequest>()
+  let isFault = false
   let faults = 0
+  let openings = 0
   let closedUntilMs = Number.NEGATIVE_INFINITY
-  const enhancer = make(() => {
-    faults += 1
-    if (faults >= tolerated) {
-      closedUntilMs = nowMs() + Math.min(mostMs, firstMs * 2 ** (faults - tolerated))
-    }
+  let isTried = false
+
+  const enhancer = make({
+    onFault: () => {
+      isFault = true
+    },
+    fallback: {
+      ...fallback,
+      enhance(request, signal) {
+        if (isFault) {
+          isFault = false
+          failed.add(request)
+        }
+        return fallback.enhance(request, signal)
+      },
+    },
   })
+
+  function settle(request: EnhanceRequest, seenOpenings: number) {
+    // A call that began before the last closing tells of the time before.
+    if (seenOpenings !== openings) {
+      return
+    }
+    if (!failed.has(request)) {
+      faults = 0
+      openings = 0
+      return
+    }
+    faults += 1
+    if (faults >= tolerated || openings > 0) {
+      closedUntilMs = nowMs() + Math.min(mostMs, firstMs * 2 ** openings)
+      openings += 1
+      faults = 0
+    }
+  }
+
   return {
     name: enhancer.name,
     isLocal: enhancer.isLocal,
-    async enhance(request, signal) {
-      if (nowMs() < closedUntilMs) {
-        return await fallback.enhance(request, signal)
+    async enhance(asked, signal) {
+      const isTrial = openings > 0
+      if (nowMs() < closedUntilMs || (isTrial && isTried)) {
+        return await fallback.enhance(asked, signal)
       }
-      const before = faults
-      const enhanced = await enhancer.enhance(request, signal)
-      if (faults === before) {
-        faults = 0
+      isTried = isTrial
+      const seenOpenings = openings
+      // An object of its own, by which its fault is known.
+      const request = { ...asked }
+      try {
+        const enhanced = await enhancer.enhance(request, signal)
+        settle(request, seenOpenings)
+        return enhanced
+      } finally {
+        isTried = isTrial ? false : isTried
       }
-      return enhanced
     },
   }
 }

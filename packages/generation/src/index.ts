@@ -5,6 +5,7 @@ export {
   type PromptEnhancer,
 } from './enhancer.ts'
 export { type EnhancerGuardOptions, guardEnhancer } from './enhancer-guard.ts'
+export { createPoster, type PostAnswer, type Poster } from './fetching/post.ts'
 export { createGeminiProvider, GEMINI_IMAGE_MODEL, type GeminiOptions } from './gemini.ts'
 export { createIdeogramProvider, type IdeogramOptions } from './ideogram.ts'
 export { createKoalaProvider, type KoalaOptions } from './koala.ts'
@@ -31,6 +32,7 @@ export {
   type Route,
   type ServedModel,
   serveModels,
+  splitByModel,
 } from './routes.ts'
 export { STYLE_WORDS } from './styles.ts'
 export { createSyntheticProvider, type SyntheticOptions } from './synthetic.ts'

@@ -8,15 +8,17 @@ const CREDENTIAL_STATUSES = new Set([401, 402, 403, 407])
 const MISTAKE_STATUSES = new Set([400, 404, 405, 406, 411, 413, 414, 415, 422, 431])
 
 /**
- * The class of an order that was refused. The API promises that whatever is not a success was not charged; what is none
- * of the known final statuses is tried again.
+ * The class of an order that was refused. The API promises that whatever is not a success was not charged, but a proxy in
+ * front of it, whose 502 or 504 has no words of the API's, may have lost a success. What is none of the known final
+ * statuses is tried again.
  */
 export function classifyKoalaRefusal(
   { status, headers, json }: UpstreamAnswer,
   context: { readonly vendor: string; readonly apiKey: string; readonly prompt: string },
 ): ProviderError {
   const { vendor, apiKey, prompt } = context
-  const failure = classify(status, textField(json, 'code'))
+  const isItsOwn = textField(json, 'code') !== undefined || textField(json, 'error') !== undefined
+  const failure = status >= 500 && !isItsOwn ? 'unknown' : classify(status, textField(json, 'code'))
   const message = textField(json, 'message') ?? textField(json, 'error') ?? ''
   const why = message === '' ? '' : `: ${shorten(hidePrompt(message, prompt), apiKey, 160)}`
   const mayWait = failure === 'throttled' || failure === 'transient' || failure === 'credentials'

@@ -1,5 +1,7 @@
 import { download, type FailedAnswer } from './fetching/download.ts'
 import { createGate, createOpenGate } from './fetching/gate.ts'
+import { ClosedTargetError } from './fetching/target.ts'
+import { closedLink } from './picture-link.ts'
 import { pictureType } from './picture-type.ts'
 import { type FailureClass, ProviderError } from './provider.ts'
 import { toReason } from './refusal-reason.ts'
@@ -77,6 +79,9 @@ function fromAnswer({ status, headers, text }: FailedAnswer, apiKey: string): Pr
 function fromDownload(error: unknown): ProviderError {
   const known = error instanceof ProviderError ? error : new ProviderError('transient', 'no answer', { cause: error })
   const { status, cause, message } = known
+  if (known instanceof ClosedTargetError) {
+    return closedLink(`the picture of the Koala upstream: ${message}`)
+  }
   const isRedirect = status !== undefined && status >= 300 && status < 400
   if (status !== undefined && !isRedirect) {
     return known

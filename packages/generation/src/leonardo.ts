@@ -23,7 +23,7 @@ export interface LeonardoOptions {
 export const LEONARDO_IMAGE_MODEL = 'phoenix-v1.0'
 
 const LEONARDO_URL = 'https://cloud.leonardo.ai/api/rest'
-const TIMEOUT_MS = 300_000
+const TIMEOUT_MS = 290_000
 const POLL_MS = 2500
 const LINK_TIMEOUT_MS = 60_000
 const CHECK_TIMEOUT_MS = 10_000
@@ -64,7 +64,7 @@ async function begin(
 ): ReturnType<typeof createLeonardoJob> {
   const job = await createLeonardoJob(access, request, limits)
   try {
-    await request.onJob(job.id)
+    await request.onJob(job.id, job.price)
   } catch {
     // The job is paid for whether its name could be kept or not: go on and get the picture now.
   }

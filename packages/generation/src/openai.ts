@@ -24,7 +24,7 @@ export interface OpenAiOptions extends OpenAiAccess {
 
 export const OPENAI_IMAGE_MODEL = 'gpt-image-2'
 
-const TIMEOUTS_MS = { fast: 60_000, medium: 120_000, high: 300_000 }
+const TIMEOUTS_MS = { fast: 60_000, medium: 120_000, high: 290_000 }
 const CHECK_TIMEOUT_MS = 10_000
 
 /** The word for each quality, ours and the upstream's; the last two belong to models that never come here. */

@@ -35,9 +35,10 @@ export interface ProviderRequest {
   readonly unclearCalls?: number | undefined
   /**
    * Keeps the name of a job that the upstream goes on with by itself (an id, or the link to a picture that is paid for),
-   * before anything else is done. Rejects when it can't be kept: then go on all the same.
+   * before anything else is done, with what is known of its price by then. Rejects when it can't be kept: then go on all
+   * the same.
    */
-  onJob(job: string): Promise<void>
+  onJob(job: string, price?: Pick<ProviderImage, 'usage' | 'costMicroUsd'>): Promise<void>
   /** A stable pseudonym of the account, for upstreams that want to know abusers apart. */
   readonly endUser: string
 }

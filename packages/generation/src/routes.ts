@@ -117,3 +117,13 @@ export function serveModels(routes: readonly Route[], policy: SyntheticPolicy): 
       : { model, routes: [drawn], reason: `${reason}: synthetic pictures` }
   })
 }
+
+/**
+ * The hosted API stands for five upstreams behind one key: a route for each of its models, so that one of them that is slow
+ * or away holds up no other. Other routes stay as they are.
+ */
+export function splitByModel(route: Route): Route[] {
+  return route.adapter === 'koala' && route.models.length > 1
+    ? route.models.map((model) => ({ ...route, name: `${route.name}-${model}`, models: [model] }))
+    : [route]
+}

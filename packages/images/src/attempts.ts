@@ -53,18 +53,23 @@ export async function resumeAttempt(
 
 const NOTE_JOB: Statement = {
   name: 'note-job',
-  text: 'UPDATE attempts SET job_id = $2 WHERE id = $1 AND outcome IS NULL',
+  text: 'UPDATE attempts SET job_id = $2, usage = $3, cost_micro_usd = $4 WHERE id = $1 AND outcome IS NULL',
 }
 
 /** Keeps the name of the upstream's job, so that whoever has the image next asks for it instead of paying again. */
-export async function noteJob(db: Database, attemptId: string, job: string): Promise<void> {
-  await db.run(NOTE_JOB, [attemptId, job])
+export async function noteJob(
+  db: Database,
+  attemptId: string,
+  job: { id: string } & Pick<AttemptEnd, 'usage' | 'costMicroUsd'>,
+): Promise<void> {
+  const usage = job.usage === undefined ? null : JSON.stringify(job.usage)
+  await db.run(NOTE_JOB, [attemptId, job.id, usage, job.costMicroUsd ?? null])
 }
 
 const CLOSE: Statement = {
   name: 'close-attempt',
-  text: `UPDATE attempts SET outcome = $2, failure = $3, message = $4, upstream_id = coalesce($5, left(job_id, 200)),
-                usage = $6, cost_micro_usd = $7, latency_ms = $8, finished_at = now()
+  text: `UPDATE attempts SET outcome = $2, failure = $3, message = $4, upstream_id = coalesce($5, CASE WHEN job_id NOT LIKE 'http%' THEN left(job_id, 200) END),
+                usage = coalesce($6, usage), cost_micro_usd = coalesce($7, cost_micro_usd), latency_ms = $8, finished_at = now()
          WHERE id = $1 AND outcome IS NULL`,
 }
 

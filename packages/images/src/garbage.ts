@@ -24,6 +24,16 @@ export async function dueGarbage(db: Database, limit: number): Promise<string[]>
   return rows.map((row) => row.object_key)
 }
 
+const POSTPONE: Statement = {
+  name: 'postpone-garbage',
+  text: `UPDATE garbage_objects SET delete_after = now() + interval '1 hour' WHERE object_key = $1`,
+}
+
+/** After a removal that failed: it must not stand before all others. */
+export async function postponeGarbage(db: Database, objectKey: string): Promise<void> {
+  await db.run(POSTPONE, [objectKey])
+}
+
 const FORGET: Statement = { name: 'forget-garbage', text: 'DELETE FROM garbage_objects WHERE object_key = $1' }
 
 /** After the object was removed from the store. */
@@ -31,16 +41,11 @@ export async function forgetGarbage(db: Database, objectKey: string): Promise<vo
   await db.run(FORGET, [objectKey])
 }
 
-const RELEASE: Statement = {
-  name: 'release-objects',
-  text: `UPDATE garbage_objects SET delete_after = now()
-         WHERE object_key = ANY ($2) AND delete_after > now() AND NOT EXISTS (
-           SELECT FROM images WHERE request_id = $1 AND status IN ('queued', 'generating'))`,
-}
+const RELEASE: Statement = { name: 'release-references', text: 'SELECT release_references($1)' }
 
-/** Has objects that were kept for a request removed now, unless one of its images is still to be made. */
-export async function releaseObjects(db: Database, requestId: string, keys: readonly string[]): Promise<void> {
-  await db.run(RELEASE, [requestId, keys])
+/** Has the reference pictures that were kept for a request removed, unless one of its images is still to be made. */
+export async function releaseReferences(db: Database, requestId: string): Promise<void> {
+  await db.run(RELEASE, [requestId])
 }
 
 const FIND_WAITING: Statement = {

@@ -8,6 +8,18 @@ export {
 } from './attempts.ts'
 export { type ClaimedImage, claimImage, type RouteCandidate } from './claim.ts'
 export {
+  type ClaimedDelivery,
+  claimDeliveries,
+  type DeliveryLine,
+  disableWebhook,
+  endDelivery,
+  giveUpDeliveries,
+  hasDueDeliveries,
+  listDeliveries,
+  postponeDelivery,
+  pruneDeliveries,
+} from './deliveries.ts'
+export {
   decodeCheck,
   decodeWhole,
   type EncodedImage,
@@ -20,9 +32,11 @@ export {
   dueGarbage,
   findWaitingReferences,
   forgetGarbage,
-  releaseObjects,
+  postponeGarbage,
+  releaseReferences,
   type WaitingReferences,
 } from './garbage.ts'
+export { type CallCount, countLastCalls, countLastReady } from './last-minute.ts'
 export {
   type DueImage,
   findDue,
@@ -35,7 +49,16 @@ export {
 } from './life-cycle.ts'
 export { findOriginals, findPromisedSize, type OldOriginal, replaceOriginal } from './originals.ts'
 export { claimPrompt, findPrompt, type PromptRow, storePrompt } from './prompts.ts'
-export { countRefusals, type ErasableRequest, type Erasure, eraseImage, expireImages, listErasable } from './removal.ts'
+export { type QueueFigures, readQueueFigures } from './queue-figures.ts'
+export {
+  adoptImages,
+  countRefusals,
+  type ErasableRequest,
+  type Erasure,
+  eraseImage,
+  expireImages,
+  listErasable,
+} from './removal.ts'
 export {
   type BreakerFigures,
   changeRoute,
@@ -46,6 +69,7 @@ export {
   type RouteVerdict,
   reportRoute,
   resumeRoute,
+  wakeRoute,
 } from './route-states.ts'
 export {
   type FinishedRow,
@@ -53,6 +77,7 @@ export {
   findImage,
   findImageDetails,
   findImageStatus,
+  findOwnedImage,
   findReplay,
   findRequestImages,
   type ImageDetails,
@@ -60,5 +85,15 @@ export {
   type ImageRow,
   type ImageStatusRow,
   listImages,
+  matchReplay,
+  type OwnedImage,
   removeOldIdempotencyKeys,
 } from './rows.ts'
+export {
+  countStoredImages,
+  findStoredImages,
+  findUnnamedObjects,
+  giveUpImage,
+  listStoredImages,
+  type StoredImage,
+} from './stored-objects.ts'

@@ -37,11 +37,11 @@ const READY: Statement = {
   text: `WITH ready AS (
            UPDATE images SET status = 'ready', lease_owner = NULL, lease_until = NULL, finished_at = now(),
                   stored_at = now(), provider = $3, object_key = $4, content_type = $5, size_bytes = $6, sha256 = $7
-           WHERE id = $1 AND fence = $2 AND status = 'generating' RETURNING id)
-         SELECT pg_notify('wombat_image', id) FROM ready`,
+           WHERE id = $1 AND fence = $2 AND status = 'generating' RETURNING id, account_id)
+         SELECT pg_notify('wombat_image', id), tell_webhooks(id, account_id, 'image.finished') FROM ready`,
 }
 
-/** Publishes stored bytes and wakes who waits, in one statement. False: the claim was lost, so remove the object. */
+/** Publishes stored bytes, writes the messages for webhooks, and wakes who waits, in one statement. False: the claim was lost, so remove the object. */
 export async function makeReady(
   db: Database,
   ready: {

@@ -68,6 +68,27 @@ export async function expireImages(
   return (await db.run(EXPIRE, [plan, olderThanSeconds, limit, removeAfterSeconds])).length
 }
 
+/** Looks at each name of a plan once, however many images it has. */
+const ADOPT: Statement = {
+  name: 'adopt-images',
+  text: `WITH RECURSIVE names AS (
+           (SELECT plan FROM images WHERE status = 'ready' ORDER BY plan LIMIT 1)
+           UNION ALL
+           SELECT (SELECT i.plan FROM images i WHERE i.status = 'ready' AND i.plan > n.plan ORDER BY i.plan LIMIT 1)
+           FROM names n WHERE n.plan IS NOT NULL),
+         orphans AS (
+           SELECT i.id, i.account_id FROM names n CROSS JOIN LATERAL (
+             SELECT id, account_id FROM images WHERE status = 'ready' AND plan = n.plan ORDER BY finished_at LIMIT $1) i
+           WHERE NOT EXISTS (SELECT FROM plans p WHERE p.name = n.plan) LIMIT $1)
+         UPDATE images i SET plan = a.plan FROM orphans o JOIN accounts a ON a.id = o.account_id
+         WHERE i.id = o.id AND i.status = 'ready' RETURNING i.id`,
+}
+
+/** Puts a batch of images whose plan was deleted under the plan of their account. Answers how many. */
+export async function adoptImages(db: Database, limit: number): Promise<number> {
+  return (await db.run(ADOPT, [limit])).length
+}
+
 const COUNT_REFUSALS: Statement = {
   name: 'count-refusals',
   text: `SELECT count(*)::int AS refusals FROM images i JOIN requests r ON r.id = i.request_id

@@ -104,10 +104,26 @@ export async function listRouteStates(db: Database): Promise<RouteState[]> {
   return await db.run<RouteState>(LIST, [])
 }
 
+const WAKE: Statement = { name: 'wake-route', text: 'SELECT wake_route($1, $2) AS images' }
+const WAKE_BATCH = 1000
+
+/** Has tried at once what failed on a route and waits: after it came back. */
+export async function wakeRoute(db: Database, route: string): Promise<void> {
+  let woken: number
+  do {
+    const [row] = await db.run<{ images: number }>(WAKE, [route, WAKE_BATCH])
+    woken = row?.images ?? 0
+  } while (woken === WAKE_BATCH)
+}
+
 const RESUME: Statement = { name: 'resume-route', text: 'SELECT resume_route($1) AS "isKnown"' }
 
 /** Puts a route back into use, and has tried at once what waits because of it. False: it was never used. */
 export async function resumeRoute(db: Database, route: string): Promise<boolean> {
   const [row] = await db.run<{ isKnown: boolean }>(RESUME, [route])
-  return row?.isKnown === true
+  if (row?.isKnown !== true) {
+    return false
+  }
+  await wakeRoute(db, route)
+  return true
 }

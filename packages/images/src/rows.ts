@@ -26,6 +26,23 @@ export async function findImage(db: Database, imageId: string): Promise<ImageRow
   return row
 }
 
+const FIND_OWNED: Statement = {
+  name: 'find-owned-image',
+  text: `SELECT account_id AS "accountId", status, failure_code AS "failureCode" FROM images WHERE id = $1`,
+}
+
+export interface OwnedImage {
+  readonly accountId: string
+  readonly status: ImageRow['status']
+  readonly failureCode: string | null
+}
+
+/** Whose an image is, and how it stands. */
+export async function findOwnedImage(db: Database, imageId: string): Promise<OwnedImage | undefined> {
+  const [row] = await db.run<OwnedImage>(FIND_OWNED, [imageId])
+  return row
+}
+
 export type FinishedRow = Pick<ImageRow, 'id'>
 
 const FIND_FINISHED: Statement = {
@@ -125,6 +142,22 @@ const FIND_REPLAY: Statement = {
 /** True when this idempotency key (its SHA-256 in hexadecimal) is known. Only for sparing work. */
 export async function findReplay(db: Database, accountId: string, keyHash: string): Promise<boolean> {
   return (await db.run(FIND_REPLAY, [accountId, keyHash])).length > 0
+}
+
+const MATCH_REPLAY: Statement = {
+  name: 'match-replay',
+  text: `SELECT body_hash = decode($3, 'hex') AS "isSame" FROM idempotency_keys
+         WHERE account_id = $1 AND key_hash = decode($2, 'hex') AND created_at > now() - interval '24 hours'`,
+}
+
+/** Whether an idempotency key was used with this body; undefined when it was not used. Hashes in hexadecimal. */
+export async function matchReplay(
+  db: Database,
+  accountId: string,
+  { keyHash, bodyHash }: { keyHash: string; bodyHash: string },
+): Promise<boolean | undefined> {
+  const [row] = await db.run<{ isSame: boolean }>(MATCH_REPLAY, [accountId, keyHash, bodyHash])
+  return row?.isSame
 }
 
 const REMOVE_OLD_KEYS: Statement = {

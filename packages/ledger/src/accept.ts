@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict'
 import type { Database, Statement } from '@wombat/database'
+import { type BudgetRow, type SpentBudget, toSpentBudget } from './budgets.ts'
 
 /** One POST that passed every check but the one for credits. Its images are named before it is sent. */
 export interface AcceptRequest {
@@ -28,6 +30,8 @@ export interface AcceptRequest {
   readonly plan: string
   /** Faults to act out, for the synthetic provider. */
   readonly simulate?: string | undefined
+  /** Names and values, for reports. */
+  readonly tags?: Readonly<Record<string, string>> | undefined
 }
 
 /** What the transaction said. `balance` is the account's, in credits, after it. */
@@ -37,6 +41,8 @@ export type AcceptOutcome =
   | { readonly status: 'replay'; readonly balance: number; readonly requestId: string }
   | { readonly status: 'conflict'; readonly balance: number }
   | { readonly status: 'disabled'; readonly balance: number }
+  /** Looked at before the balance. */
+  | { readonly status: 'over budget'; readonly balance: number; readonly budget: SpentBudget }
 
 export interface RequestAcceptor {
   /** Takes the price and records the request with its images, or says why not. Throws only when nothing was committed. */
@@ -50,6 +56,8 @@ interface OutcomeRow {
   readonly outcome: AcceptOutcome['status']
   readonly balance: number
   readonly request_id: string
+  /** Of the outcome over budget. */
+  readonly budget: BudgetRow | null
 }
 
 interface Waiting {
@@ -60,7 +68,7 @@ interface Waiting {
 
 const ACCEPT: Statement = {
   name: 'accept-requests',
-  text: 'SELECT n, outcome, balance, request_id FROM accept_requests($1, $2)',
+  text: 'SELECT n, outcome, balance, request_id, budget FROM accept_requests($1, $2)',
 }
 
 /** A larger batch gains nothing more and makes one statement long. */
@@ -191,9 +199,20 @@ function sqlState(error: unknown): string | undefined {
 }
 
 function toOutcome(row: OutcomeRow): AcceptOutcome {
-  return row.outcome === 'replay'
-    ? { status: 'replay', balance: row.balance, requestId: row.request_id }
-    : { status: row.outcome, balance: row.balance }
+  const { outcome: status, balance } = row
+  switch (status) {
+    case 'replay':
+      return { status, balance, requestId: row.request_id }
+    case 'over budget': {
+      assert(row.budget !== null)
+      return { status, balance, budget: toSpentBudget(row.budget) }
+    }
+    case 'accepted':
+    case 'insufficient':
+    case 'conflict':
+    case 'disabled':
+      return { status, balance }
+  }
 }
 
 function toJson(request: AcceptRequest, n: number) {
@@ -222,5 +241,6 @@ function toJson(request: AcceptRequest, n: number) {
     deadline_hours: request.deadlineHours,
     plan: request.plan,
     simulate: request.simulate,
+    tags: request.tags,
   }
 }

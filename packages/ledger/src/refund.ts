@@ -18,3 +18,18 @@ export async function failImage(
   ])
   return row?.is_failed === true
 }
+
+const CHARGE: Statement = {
+  name: 'find-charge',
+  text: `SELECT -e.amount AS credits, i.model FROM ledger_entries e JOIN images i ON i.id = e.ref
+         WHERE e.kind = 'charge' AND e.ref = $1`,
+}
+
+/** What an image cost, which is what its failure gives back. */
+export async function findCharge(
+  db: Database,
+  imageId: string,
+): Promise<{ credits: number; model: string } | undefined> {
+  const [row] = await db.run<{ credits: number; model: string }>(CHARGE, [imageId])
+  return row
+}

@@ -1,6 +1,8 @@
 import { type Database, withClient } from '@wombat/database'
 
-export type UsageGroup = 'account' | 'key' | 'model' | 'day' | 'route'
+export type NamedGroup = 'account' | 'key' | 'model' | 'day' | 'route'
+/** Of a tag: a line for each of its values. */
+export type UsageGroup = NamedGroup | `tag:${string}`
 
 export interface UsageFilter {
   readonly by: UsageGroup
@@ -11,9 +13,9 @@ export interface UsageFilter {
   readonly accountId?: string | undefined
 }
 
-/** Credits, images and calls of one account, key, model, day or route. */
+/** Credits, images and calls of one account, key, model, day, route or value of a tag. */
 export interface UsageLine {
-  /** An id, a model, a day of UTC such as 2026-01-31, a route; null for images that no route has had yet. */
+  /** An id, a model, a day of UTC such as 2026-01-31, a route, the value of a tag; null for images that no route has had yet, or without the tag. */
   readonly group: string | null
   /** Of an account or a key. */
   readonly name: string | null
@@ -47,7 +49,7 @@ interface Grouping {
 const PLAIN = { attempt: 'c.grp', join: '', names: '', columns: 'NULL AS name, NULL AS "lastFour"' }
 const MOST_FIRST = 'ordered DESC, attempts DESC, u.grp'
 
-const GROUPINGS: Readonly<Record<UsageGroup, Grouping>> = {
+const GROUPINGS: Readonly<Record<NamedGroup, Grouping>> = {
   account: {
     ...PLAIN,
     image: 'i.account_id::text',
@@ -68,6 +70,24 @@ const GROUPINGS: Readonly<Record<UsageGroup, Grouping>> = {
   // An image counts for the route that had it last, a call and its cost for the route that was called. Calls from before
   // there were routes have their provider's name, as their images do.
   route: { ...PLAIN, image: 'i.route', attempt: 'coalesce(t.route, t.provider)', order: MOST_FIRST },
+}
+
+/** `$1` is the tag's name. */
+const BY_TAG: Grouping = {
+  ...PLAIN,
+  image: 'r.tags ->> $1::text',
+  join: 'JOIN requests r ON r.id = i.request_id',
+  order: MOST_FIRST,
+}
+
+function groupingOf(by: UsageGroup): { grouping: Grouping; values: unknown[] } {
+  return isTagGroup(by)
+    ? { grouping: BY_TAG, values: [by.slice('tag:'.length)] }
+    : { grouping: GROUPINGS[by], values: [] }
+}
+
+function isTagGroup(by: UsageGroup): by is `tag:${string}` {
+  return by.startsWith('tag:')
 }
 
 /*
@@ -106,7 +126,7 @@ function usageText({ image, attempt, join, names, columns, order }: Grouping, wh
  * connection of its own and without a limit of time, since over years it takes longer than other statements may.
  */
 export async function sumUsage(db: Database, { by, since, until, accountId }: UsageFilter): Promise<UsageLine[]> {
-  const values: unknown[] = []
+  const { grouping, values } = groupingOf(by)
   const conditions: string[] = []
   const add = (condition: string, value: unknown) => {
     if (value !== undefined) {
@@ -121,7 +141,7 @@ export async function sumUsage(db: Database, { by, since, until, accountId }: Us
   return await withClient(db.url, async (client) => {
     await client.query('SET statement_timeout = 0')
     await client.query('SET lock_timeout = 0')
-    const { rows } = await client.query(usageText(GROUPINGS[by], where), values)
+    const { rows } = await client.query(usageText(grouping, where), values)
     return rows
   })
 }

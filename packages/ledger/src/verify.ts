@@ -66,6 +66,19 @@ const RULES: readonly { rule: string; text: string }[] = [
              LEFT JOIN ledger_entries r ON r.kind = 'refund' AND r.ref = i.id
            WHERE coalesce(r.amount, 0) <> CASE WHEN i.status = 'failed' THEN -c.amount ELSE 0 END`,
   },
+  {
+    // Only keys with a budget are counted, and only the present day and month matter.
+    rule: 'a key has spent of its budget what its requests were charged, less refunds',
+    text: `SELECT p.key::text AS subject, format('%s: spent %s, entries %s', p.period, p.spent, p.total) AS detail
+           FROM (SELECT k.id AS key, t.period, coalesce(s.spent, 0) AS spent,
+                        spent_by_key(k.id, t.begins AT TIME ZONE 'UTC') AS total
+                 FROM api_keys k
+                   CROSS JOIN (VALUES ('day', date_trunc('day', now() AT TIME ZONE 'UTC')),
+                                      ('month', date_trunc('month', now() AT TIME ZONE 'UTC'))) AS t(period, begins)
+                   LEFT JOIN key_spending s ON s.key_id = k.id AND s.period = t.period AND s.begins = t.begins::date
+                 WHERE k.daily_budget IS NOT NULL OR k.monthly_budget IS NOT NULL) p
+           WHERE p.spent <> p.total`,
+  },
 ]
 
 /**

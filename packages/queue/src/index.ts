@@ -1,2 +1,6 @@
+export { examineRedis, type RedisFacts } from './examine-redis.ts'
 export type { JobQueue, LaneWorker, Wakeup, WakeupHandler } from './job-queue.ts'
 export { migrateQueue, openPostgresQueue } from './postgres-queue.ts'
+export { parseRedisUrl, REDIS_URL_FORMS } from './redis-address.ts'
+export { openRedisCounters, type RedisCounters } from './redis-counters.ts'
+export { openRedisQueue } from './redis-queue.ts'

@@ -2,9 +2,14 @@
 const BLOB_KEY = /^images(?:\/[a-z0-9-]+(?:\.[a-z0-9-]+)*)+$/
 const MAX_KEY_CHARACTERS = 200
 
+/** Whether we could have made it. */
+export function isBlobKey(key: string): boolean {
+  return key.length <= MAX_KEY_CHARACTERS && BLOB_KEY.test(key)
+}
+
 /** Throws for every key that we would not have made, before it becomes a path or an address. */
 export function assertBlobKey(key: string): void {
-  if (key.length > MAX_KEY_CHARACTERS || !BLOB_KEY.test(key)) {
+  if (!isBlobKey(key)) {
     throw new Error(`Not a key of a blob: ${JSON.stringify(key.slice(0, 64))}`)
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
-import type { BlobStore, ByteRange } from './blob-store.ts'
+import type { BlobEntry, BlobStore, ByteRange } from './blob-store.ts'
 
 interface StoreFixture {
   readonly store: BlobStore
@@ -20,6 +20,7 @@ export function describeBlobStore(name: string, make: () => Promise<StoreFixture
     const store = () => fixture.store
     describeWhole(store)
     describeStreams(store)
+    describeListing(store)
     describeConcurrency(store)
     describeRefusals(store)
   })
@@ -149,6 +150,44 @@ function describeStreams(store: () => BlobStore): void {
   })
 }
 
+function describeListing(store: () => BlobStore): void {
+  it('lists the objects under a text, with their sizes and times, in the order of their keys', async () => {
+    const folder = newKey()
+    const names = ['a/1.jpg', 'a-b/1.jpg', 'a.b', 'ab/deep/er/1.jpg', 'ab/2.png', 'b']
+    const before = Date.now()
+    for (const [index, name] of names.entries()) {
+      await store().put(`${folder}/${name}`, Buffer.alloc(index), 'image/jpeg')
+    }
+    const found = await listAll(store(), `${folder}/`)
+    assert.deepEqual(
+      found.map(({ key, sizeBytes }) => [key, sizeBytes]),
+      names.map((name, index) => [`${folder}/${name}`, index]).sort(),
+    )
+    // S3 tells whole seconds, and by its own clock.
+    assert.ok(found.every(({ modifiedAt }) => Math.abs(modifiedAt.getTime() - before) < 60_000))
+    const under = async (text: string) => (await listAll(store(), `${folder}/${text}`)).map(({ key }) => key)
+    assert.deepEqual(await under('ab'), [`${folder}/ab/2.png`, `${folder}/ab/deep/er/1.jpg`])
+    assert.deepEqual(await under('ab/2.png'), [`${folder}/ab/2.png`])
+    assert.deepEqual(await under('ab/3'), [])
+    assert.deepEqual(await under('c/d'), [])
+    await Promise.all(names.map((name) => store().remove(`${folder}/${name}`)))
+    assert.deepEqual(await under(''), [])
+  })
+
+  it('lists more objects than one answer holds', { timeout: 60_000 }, async () => {
+    const folder = newKey()
+    const keys = Array.from({ length: 1100 }, (_, index) => `${folder}/${String(index).padStart(4, '0')}.jpg`)
+    for (let at = 0; at < keys.length; at += 50) {
+      await Promise.all(keys.slice(at, at + 50).map((key) => store().put(key, Buffer.from('x'), 'image/jpeg')))
+    }
+    assert.deepEqual(
+      (await listAll(store(), `${folder}/`)).map(({ key }) => key),
+      keys,
+    )
+    await Promise.all(keys.map((key) => store().remove(key)))
+  })
+}
+
 function describeConcurrency(store: () => BlobStore): void {
   it('keeps 50 objects that are put at once apart', async () => {
     const folder = newKey()
@@ -241,6 +280,14 @@ async function put(store: BlobStore, bytes: Uint8Array) {
 
 function newKey(): string {
   return `images/suite/${randomUUID()}`
+}
+
+async function listAll(store: BlobStore, prefix: string): Promise<BlobEntry[]> {
+  const found: BlobEntry[] = []
+  for await (const entry of store.list(prefix)) {
+    found.push(entry)
+  }
+  return found
 }
 
 async function readStream(store: BlobStore, key: string, range?: ByteRange): Promise<Buffer | undefined> {

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
-import { assertBlobKey } from './blob-key.ts'
+import { assertBlobKey, isBlobKey } from './blob-key.ts'
 import { assertByteRange } from './blob-range.ts'
-import type { BlobStore, ByteRange } from './blob-store.ts'
+import type { BlobEntry, BlobStore, ByteRange } from './blob-store.ts'
 
 /** Nobody writes for that long: what is older was left by a process that was killed. */
 const ABANDONED_AFTER_MS = 3_600_000
@@ -70,6 +70,14 @@ export class FsStore implements BlobStore {
     await this.#removeEmptyDirectories(path.dirname(file))
   }
 
+  async *list(prefix: string): AsyncIterable<BlobEntry> {
+    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
+    if (folder !== '') {
+      assertBlobKey(`${folder}x`)
+      yield* this.#listFolder(folder, prefix)
+    }
+  }
+
   async check(): Promise<void> {
     const key = `images/check/${randomBytes(8).toString('hex')}`
     const bytes = randomBytes(64)
@@ -93,6 +101,24 @@ export class FsStore implements BlobStore {
       const found = await unlessMissing(() => stat(file))
       if (found !== undefined && now - found.mtimeMs > ABANDONED_AFTER_MS) {
         await rm(file, { force: true })
+      }
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  /** A folder sorts with the slash behind it, so that the keys come in the order of their letters. */
+  async *#listFolder(folder: string, prefix: string): AsyncIterable<BlobEntry> {
+    const entries = (await unlessMissing(() => readdir(path.join(this.#dir, folder), { withFileTypes: true }))) ?? []
+    const keys = entries.map((entry) => `${folder}${entry.name}${entry.isDirectory() ? '/' : ''}`)
+    for (const key of keys.sort()) {
+      if (key.endsWith('/') && key.startsWith(prefix)) {
+        yield* this.#listFolder(key, prefix)
+      } else if (key.startsWith(prefix) && isBlobKey(key)) {
+        const found = await unlessMissing(() => stat(path.join(this.#dir, key)))
+        if (found?.isFile() === true) {
+          yield { key, sizeBytes: found.size, modifiedAt: found.mtime }
+        }
       }
     }
   }

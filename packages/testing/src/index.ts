@@ -1,4 +1,6 @@
 export { createTestDatabase, type TestDatabase } from './database-fixture.ts'
+export { freePort, type RedisFixtureOptions, startRedis, type TestRedis } from './redis-fixture.ts'
+export { type S3Fault, type S3Server, startS3 } from './s3.ts'
 export { createTemporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts'
 export { until } from './until.ts'
 export { type GeminiEmulator, type GeminiEmulatorOptions, startGeminiEmulator } from './upstreams/gemini-emulator.ts'

@@ -67,6 +67,8 @@ ALTER TABLE route_states
     END),
   ADD CONSTRAINT route_states_ramp_check CHECK (ramp >= 1);
 
+DROP INDEX images_announce_idx;
+CREATE INDEX images_announce_idx ON images (model, announce_at) WHERE status = 'queued';
 CREATE INDEX images_lane_idx ON images (model, account_id, created_at) WHERE status = 'queued';
 CREATE INDEX images_deadline_idx ON images (deadline_at) WHERE status = 'queued';
 CREATE INDEX images_kept_idx ON images (plan, finished_at) WHERE status = 'ready';
@@ -274,21 +276,71 @@ BEGIN
   RETURN is_probe;
 END $$;
 
--- Claims an image of a model that is due, if a route is free for it: of the accounts that wait, the one with the fewest
--- images in hand, then the one that was served least in the last half a minute; of that account the oldest image.
--- wanted: this image and no other, or NULL. An image whose upstream goes on with a job keeps the route of that job.
+-- The image of a model to be made next: of the accounts that wait, the one with the fewest images in hand, then the one that
+-- was served least in the last half a minute; of that account the oldest image that is due. Of very many accounts a sample is
+-- enough: up to 64 from a random place on, and up to 64 from the beginning.
+CREATE FUNCTION next_image(lane text) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  start uuid := gen_random_uuid();
+  picked text;
+BEGIN
+  WITH RECURSIVE behind AS (
+    (SELECT i.account_id, 1 AS place FROM images i
+     WHERE i.status = 'queued' AND i.model = lane AND i.account_id > start ORDER BY i.account_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT i.account_id FROM images i
+            WHERE i.status = 'queued' AND i.model = lane AND i.account_id > w.account_id ORDER BY i.account_id LIMIT 1),
+           w.place + 1
+    FROM behind w WHERE w.account_id IS NOT NULL AND w.place < 64),
+  before AS (
+    (SELECT i.account_id, 1 AS place FROM images i
+     WHERE i.status = 'queued' AND i.model = lane AND i.account_id <= start ORDER BY i.account_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT i.account_id FROM images i
+            WHERE i.status = 'queued' AND i.model = lane AND i.account_id > w.account_id AND i.account_id <= start
+            ORDER BY i.account_id LIMIT 1),
+           w.place + 1
+    FROM before w WHERE w.account_id IS NOT NULL AND w.place < 64),
+  waiting AS (SELECT account_id FROM behind UNION ALL SELECT account_id FROM before),
+  busy AS (
+    SELECT i.account_id, count(*) AS images FROM images i
+    WHERE i.status = 'generating' AND i.model = lane GROUP BY i.account_id)
+  SELECT oldest.id INTO picked
+  FROM (SELECT account_id FROM waiting WHERE account_id IS NOT NULL) w
+    CROSS JOIN LATERAL (
+      SELECT i.id, i.created_at FROM images i
+      WHERE i.status = 'queued' AND i.model = lane AND i.account_id = w.account_id AND i.due_at <= now()
+      ORDER BY i.created_at LIMIT 1) oldest
+    LEFT JOIN busy b ON b.account_id = w.account_id
+    LEFT JOIN account_turns t ON t.model = lane AND t.account_id = w.account_id
+  ORDER BY coalesce(b.images, 0),
+           floor(coalesce(t.turns * power(0.5, least(60, extract(epoch FROM now() - t.counted_at) / 30)), 0)),
+           oldest.created_at
+  LIMIT 1;
+  RETURN picked;
+END $$;
+
+-- Claims the image of a model that is due next, if a route is free for it. wanted: this image and no other, or NULL.
+-- An image whose upstream goes on with a job is bound to the route of that job, and waits while it takes no calls.
 CREATE FUNCTION claim_image(lane text, wanted text, owner text, lease_seconds double precision, candidates jsonb)
 RETURNS TABLE (image_id text, route text, is_probe boolean, job_attempt bigint, job_id text)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-  picked record;
+  picked text;
   found_job record;
+  bound route_states;
+  bound_most int;
   chosen text;
-  start uuid := gen_random_uuid();
+  owner_account uuid;
 BEGIN
-  IF NOT EXISTS (SELECT FROM images i WHERE i.status = 'queued' AND i.model = lane AND i.due_at <= now()
-                   AND (wanted IS NULL OR i.id = wanted)) THEN
+  IF wanted IS NULL THEN
+    PERFORM FROM images i WHERE i.status = 'queued' AND i.model = lane AND i.due_at <= now() LIMIT 1;
+  ELSE
+    PERFORM FROM images i WHERE i.id = wanted AND i.status = 'queued' AND i.model = lane AND i.due_at <= now();
+  END IF;
+  IF NOT FOUND THEN
     RETURN;
   END IF;
   chosen := free_route(candidates);
@@ -296,65 +348,49 @@ BEGIN
     RETURN;
   END IF;
 
-  IF wanted IS NOT NULL THEN
-    SELECT i.id, i.account_id INTO picked FROM images i WHERE i.id = wanted;
-  ELSE
-    -- Of very many accounts a sample is enough: up to 64 from a random place on, and up to 64 from the beginning.
-    WITH RECURSIVE behind AS (
-      (SELECT i.account_id, 1 AS place FROM images i
-       WHERE i.status = 'queued' AND i.model = lane AND i.account_id > start ORDER BY i.account_id LIMIT 1)
-      UNION ALL
-      SELECT (SELECT i.account_id FROM images i
-              WHERE i.status = 'queued' AND i.model = lane AND i.account_id > w.account_id ORDER BY i.account_id LIMIT 1),
-             w.place + 1
-      FROM behind w WHERE w.account_id IS NOT NULL AND w.place < 64),
-    before AS (
-      (SELECT i.account_id, 1 AS place FROM images i
-       WHERE i.status = 'queued' AND i.model = lane AND i.account_id <= start ORDER BY i.account_id LIMIT 1)
-      UNION ALL
-      SELECT (SELECT i.account_id FROM images i
-              WHERE i.status = 'queued' AND i.model = lane AND i.account_id > w.account_id AND i.account_id <= start
-              ORDER BY i.account_id LIMIT 1),
-             w.place + 1
-      FROM before w WHERE w.account_id IS NOT NULL AND w.place < 64),
-    waiting AS (SELECT account_id FROM behind UNION ALL SELECT account_id FROM before),
-    busy AS (
-      SELECT i.account_id, count(*) AS images FROM images i
-      WHERE i.status = 'generating' AND i.model = lane GROUP BY i.account_id)
-    SELECT oldest.id, w.account_id INTO picked
-    FROM (SELECT account_id FROM waiting WHERE account_id IS NOT NULL) w
-      CROSS JOIN LATERAL (
-        SELECT i.id, i.created_at FROM images i
-        WHERE i.status = 'queued' AND i.model = lane AND i.account_id = w.account_id AND i.due_at <= now()
-        ORDER BY i.created_at LIMIT 1) oldest
-      LEFT JOIN busy b ON b.account_id = w.account_id
-      LEFT JOIN account_turns t ON t.model = lane AND t.account_id = w.account_id
-    ORDER BY coalesce(b.images, 0),
-             floor(coalesce(t.turns * power(0.5, least(60, extract(epoch FROM now() - t.counted_at) / 30)), 0)),
-             oldest.created_at
-    LIMIT 1;
-  END IF;
+  FOR turn IN 1..16 LOOP
+    picked := coalesce(wanted, next_image(lane));
+    IF picked IS NULL THEN
+      RETURN;
+    END IF;
+    SELECT a.id, a.route, a.job_id INTO found_job FROM attempts a
+      WHERE a.image_id = picked AND a.outcome IS NULL AND a.job_id IS NOT NULL
+        AND a.route IN (SELECT x.id FROM jsonb_to_recordset(candidates) AS x(id text))
+      ORDER BY a.id DESC LIMIT 1;
+    EXIT WHEN found_job.id IS NULL OR found_job.route = chosen;
 
-  SELECT a.id, a.route, a.job_id INTO found_job FROM attempts a
-    WHERE a.image_id = picked.id AND a.outcome IS NULL AND a.job_id IS NOT NULL
-      AND a.started_at > now() - interval '1 hour'
-      AND a.route IN (SELECT x.id FROM jsonb_to_recordset(candidates) AS x(id text))
-    ORDER BY a.id DESC LIMIT 1;
+    SELECT * INTO bound FROM route_states r WHERE r.route = found_job.route;
+    SELECT x.most INTO bound_most FROM jsonb_to_recordset(candidates) AS x(id text, most int) WHERE x.id = bound.route;
+    EXIT WHEN route_room(bound.state, bound.open_until, bound.paused_until, bound.next_call_at, bound.ramp,
+                         bound.probe_image, bound.route, bound_most,
+                         (SELECT count(*) FROM images i WHERE i.status = 'generating' AND i.route = bound.route)) > 0;
+    -- Out of the way of those behind it; when its route is back it is due at once (wake_route).
+    UPDATE images i
+      SET due_at = greatest(now() + interval '1 second', bound.open_until, bound.paused_until),
+          announce_at = greatest(now() + interval '1 second', bound.open_until, bound.paused_until),
+          route = bound.route
+      WHERE i.id = picked AND i.status = 'queued';
+    picked := NULL;
+    IF wanted IS NOT NULL THEN
+      RETURN;
+    END IF;
+  END LOOP;
 
   UPDATE images i
     SET status = 'generating', fence = i.fence + 1, lease_owner = owner,
         lease_until = now() + make_interval(secs => lease_seconds), route = coalesce(found_job.route, chosen)
-    WHERE i.id = picked.id AND i.status = 'queued' AND i.due_at <= now();
+    WHERE i.id = picked AND i.status = 'queued' AND i.due_at <= now()
+    RETURNING i.account_id INTO owner_account;
   IF NOT FOUND THEN
     RETURN;
   END IF;
 
-  INSERT INTO account_turns AS t (model, account_id, turns, counted_at) VALUES (lane, picked.account_id, 1, now())
+  INSERT INTO account_turns AS t (model, account_id, turns, counted_at) VALUES (lane, owner_account, 1, now())
     ON CONFLICT (model, account_id) DO UPDATE
       SET turns = 1 + t.turns * power(0.5, least(60, extract(epoch FROM now() - t.counted_at) / 30)), counted_at = now();
-  image_id := picked.id;
+  image_id := picked;
   route := coalesce(found_job.route, chosen);
-  is_probe := CASE WHEN route = chosen THEN use_route(chosen, candidates, picked.id) ELSE false END;
+  is_probe := use_route(route, candidates, picked);
   job_attempt := found_job.id;
   job_id := found_job.job_id;
   RETURN NEXT;
@@ -437,9 +473,12 @@ BEGIN
         s.ramp := greatest(1, (SELECT count(*) FROM images i WHERE i.status = 'generating' AND i.route = told) / 2);
       END IF;
     WHEN 'parked' THEN
+      -- What was under way when it was parked tells nothing new.
+      IF s.state <> 'parked' OR is_probe THEN
+        s.opens := s.opens + 1;
+      END IF;
       s.state := 'parked';
       s.open_until := greatest(s.open_until, now() + make_interval(secs => seconds));
-      s.opens := s.opens + 1;
       s.failures := s.failures + 1;
       s.reason := why;
   END CASE;
@@ -448,20 +487,21 @@ BEGIN
         paused_until = s.paused_until, ramp = s.ramp, probe_image = s.probe_image, reason = s.reason,
         changed_at = CASE WHEN s.state = state_before THEN s.changed_at ELSE now() END
     WHERE r.route = told;
-  IF s.state = 'closed' AND state_before <> 'closed' THEN
-    PERFORM wake_route(told);
-  END IF;
   state := s.state;
   open_until := s.open_until;
   failures := s.failures;
   RETURN NEXT;
 END $$;
 
--- What failed on a route and waits for its next try is due now that the route is back.
-CREATE FUNCTION wake_route(woken text) RETURNS void
+-- What failed on a route and waits for its next try is due now that the route is back: `most` images a call. Answers how
+-- many.
+CREATE FUNCTION wake_route(woken text, most int) RETURNS int
 LANGUAGE sql AS $$
-  UPDATE images SET due_at = now(), announce_at = now()
-  WHERE status = 'queued' AND route = woken AND due_at > now()
+  WITH asleep AS (
+    SELECT id FROM images WHERE status = 'queued' AND route = woken AND due_at > now() LIMIT most FOR UPDATE SKIP LOCKED),
+  awake AS (
+    UPDATE images i SET due_at = now(), announce_at = now() FROM asleep a WHERE i.id = a.id RETURNING i.id)
+  SELECT count(*)::int FROM awake
 $$;
 
 -- Puts a route back into use by hand, whatever its breaker says. False: no process has used a route of this name.
@@ -471,14 +511,51 @@ BEGIN
   UPDATE route_states SET state = 'closed', failures = 0, opens = 0, open_until = NULL, paused_until = NULL, ramp = 1,
       next_call_at = NULL, probe_image = NULL, reason = NULL, changed_at = now()
     WHERE route = resumed;
-  IF NOT FOUND THEN
-    RETURN false;
-  END IF;
-  PERFORM wake_route(resumed);
-  RETURN true;
+  RETURN FOUND;
 END $$;
 
 -- Removal ----------------------------------------------------------------------------------------------------------
+
+-- Has the reference pictures that were kept for a request removed, when none of its images is to be made any more.
+CREATE FUNCTION release_references(done_request uuid) RETURNS void
+LANGUAGE sql AS $$
+  UPDATE garbage_objects SET delete_after = now()
+  WHERE object_key IN (SELECT 'images/references/' || done_request || '/' || n FROM generate_series(0, 4) AS n)
+    AND delete_after > now()
+    AND NOT EXISTS (SELECT FROM images i WHERE i.request_id = done_request AND i.status IN ('queued', 'generating'))
+$$;
+
+-- As in the first migration, and what was kept for the request goes with its last image.
+CREATE OR REPLACE FUNCTION fail_image(image_id text, expected_fence int, code text, reason text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+  owner_id uuid;
+  of_request uuid;
+  credits int;
+  after_refund int;
+BEGIN
+  -- Locks are taken in one order everywhere: account, then image.
+  SELECT i.account_id, i.request_id INTO owner_id, of_request FROM images i WHERE i.id = image_id;
+  PERFORM FROM accounts a WHERE a.id = owner_id FOR UPDATE;
+
+  UPDATE images i
+    SET status = 'failed', failure_code = code, failure_message = reason, finished_at = now(),
+        lease_owner = NULL, lease_until = NULL
+    WHERE i.id = image_id
+      AND CASE WHEN expected_fence IS NULL THEN i.status = 'queued'
+               ELSE i.status = 'generating' AND i.fence = expected_fence END;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+
+  SELECT -e.amount INTO STRICT credits FROM ledger_entries e WHERE e.kind = 'charge' AND e.ref = image_id;
+  UPDATE accounts a SET balance = a.balance + credits WHERE a.id = owner_id RETURNING a.balance INTO after_refund;
+  INSERT INTO ledger_entries (account_id, kind, amount, balance_after, ref, note)
+    VALUES (owner_id, 'refund', credits, after_refund, image_id, code);
+  PERFORM release_references(of_request);
+  PERFORM pg_notify('wombat_image', image_id);
+  RETURN true;
+END $$;
 
 -- Erases an image for good: one that is still to be made is called off and refunded, the bytes of one that is ready are
 -- removed, and when no other image of its request is left, so are the prompt and all that came with it. The rows stay for
@@ -515,6 +592,10 @@ BEGIN
         WHERE i.id = erased AND i.status = 'removed';
       done := 'forgotten';
   END CASE;
+  PERFORM release_references(was.request_id);
+  -- The names of an upstream's jobs may be links to the picture.
+  UPDATE attempts a SET job_id = NULL, upstream_id = CASE WHEN a.upstream_id LIKE 'http%' THEN NULL ELSE a.upstream_id END
+    WHERE a.image_id = erased;
   UPDATE requests r SET prompt = '', final_prompt = '', alt = '', reference_images = '{}'
     WHERE r.id = was.request_id AND NOT EXISTS (
       SELECT FROM images i WHERE i.request_id = r.id AND i.status IN ('queued', 'generating', 'ready'));

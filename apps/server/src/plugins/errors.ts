@@ -21,19 +21,24 @@ const FASTIFY_ERRORS: Readonly<Record<string, { code: ErrorCode; message: string
 
 const METHODS: readonly { path: RegExp; allow: string }[] = [
   { path: /^\/api\/image-generation\/?$/, allow: 'POST, OPTIONS' },
-  { path: /^\/api\/image\/[^/]+\/?$/, allow: 'GET, HEAD, OPTIONS' },
+  { path: /^\/api\/image\/[^/]+\/?$/, allow: 'GET, HEAD, DELETE, OPTIONS' },
   { path: /^\/(health\/(live|ready)|openapi\.json|docs)?\/?$/, allow: 'GET' },
 ]
 
 /** Every error leaves as JSON of one shape. What is our fault is logged and says nothing of its inside. */
 export function registerErrors(app: FastifyInstance, engine: Engine): void {
-  const methods = engine.config.DEV_MODE ? [...METHODS, { path: /^\/dev\/clock\/?$/, allow: 'GET, POST' }] : METHODS
+  const { DEV_MODE, METRICS } = engine.config
+  const methods = [
+    ...METHODS,
+    ...(DEV_MODE ? [{ path: /^\/dev\/clock\/?$/, allow: 'GET, POST' }] : []),
+    ...(METRICS ? [{ path: /^\/metrics\/?$/, allow: 'GET' }] : []),
+  ]
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     // At an address that is none, nothing else that may be wrong with the request matters.
     const known = request.is404 ? nothingHere(request, methods) : toApiError(error)
     if (known === undefined) {
       engine.log.error(
-        { requestId: request.id, route: request.routeOptions.url, err: describeError(error) },
+        { ...engine.tracing.ids(request.id), route: request.routeOptions.url, err: describeError(error) },
         'request failed',
       )
     }

@@ -1,10 +1,13 @@
 import { isIPv6 } from 'node:net'
 import { ApiError } from '@wombat/contract'
-import type { AuthenticatedKey, Config } from '@wombat/engine'
+import type { AuthenticatedKey, Counters, Engine } from '@wombat/engine'
 import type { FastifyReply } from 'fastify'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { RateLimiterMemory } from 'rate-limiter-flexible'
 
-/** Counts a minute, in this process. */
+/**
+ * Counts a minute, of all processes together. What this process has counted stands in while the store of the counts
+ * is away: a request never fails for it.
+ */
 export interface Limiters {
   /**
    * Counts a POST for its key, and for its account where that has a limit of its own, and sets the RateLimit headers
@@ -29,32 +32,23 @@ export interface AddressLimiter {
 
 const WINDOW_SECONDS = 60
 
-export function createLimiters(config: Config): Limiters {
-  const byLimit = new Map<number, RateLimiterMemory>()
-
-  function limiterFor(limit: number): RateLimiterMemory {
-    let limiter = byLimit.get(limit)
-    if (limiter === undefined) {
-      limiter = new RateLimiterMemory({ points: limit, duration: WINDOW_SECONDS })
-      byLimit.set(limit, limiter)
-    }
-    return limiter
-  }
+export function createLimiters({ config, counters }: Pick<Engine, 'config' | 'counters'>): Limiters {
+  const countAll = createCount(counters)
 
   return {
     async countRequest(key, reply) {
       const keyLimit = key.rateLimitPerMinute ?? key.accountRateLimitPerMinute ?? config.RATE_LIMIT_PER_MINUTE
-      const ofKey = await count(limiterFor(keyLimit), { scope: 'key', id: key.keyId, limit: keyLimit })
       const accountLimit = key.accountRateLimitPerMinute
-      const ofAccount =
-        accountLimit === undefined
-          ? ofKey
-          : await count(limiterFor(accountLimit), { scope: 'account', id: key.accountId, limit: accountLimit })
-      const nearer = ofAccount.remaining < ofKey.remaining ? ofAccount : ofKey
+      const wanted: Wanted[] = [{ scope: 'key', id: key.keyId, limit: keyLimit }]
+      if (accountLimit !== undefined) {
+        wanted.push({ scope: 'account', id: key.accountId, limit: accountLimit })
+      }
+      const counts = await countAll(wanted)
+      const nearer = counts.reduce((one, other) => (other.remaining < one.remaining ? other : one))
       reply.header('ratelimit-limit', nearer.limit)
       reply.header('ratelimit-remaining', Math.max(0, nearer.remaining))
       reply.header('ratelimit-reset', nearer.resetSeconds)
-      for (const { scope, limit, remaining, resetSeconds } of [ofKey, ofAccount]) {
+      for (const { scope, limit, remaining, resetSeconds } of counts) {
         if (remaining < 0) {
           throw tooManyRequests(scope, limit, resetSeconds)
         }
@@ -65,61 +59,94 @@ export function createLimiters(config: Config): Limiters {
       reply.header('ratelimit-remaining', 0)
       return tooManyRequests('key', limit, Number(reply.getHeader('ratelimit-reset')))
     },
-    adminFailures: addressLimiter(config.AUTH_FAILURES_PER_MINUTE, 'failed authentications'),
-    authFailures: addressLimiter(config.AUTH_FAILURES_PER_MINUTE, 'failed authentications'),
-    notFound: addressLimiter(config.NOT_FOUND_PER_MINUTE, 'requests for unknown images'),
+    adminFailures: addressLimiter(countAll, config.AUTH_FAILURES_PER_MINUTE, 'failed authentications of operators'),
+    authFailures: addressLimiter(countAll, config.AUTH_FAILURES_PER_MINUTE, 'failed authentications'),
+    notFound: addressLimiter(countAll, config.NOT_FOUND_PER_MINUTE, 'requests for unknown images'),
   }
 }
 
 const NAMES = { key: 'API key', account: 'account', address: 'address' } as const
 
+type Scope = keyof typeof NAMES
+
+interface Wanted {
+  readonly scope: Scope
+  readonly id: string
+  readonly limit: number
+}
+
 interface Count {
-  readonly scope: 'key' | 'account'
+  readonly scope: Scope
   readonly limit: number
   /** Negative when this request is over the limit. */
   readonly remaining: number
   readonly resetSeconds: number
 }
 
-async function count(
-  limiter: RateLimiterMemory,
-  { scope, id, limit }: { scope: 'key' | 'account'; id: string; limit: number },
-): Promise<Count> {
-  const state = await consume(limiter, `${scope} ${id}`)
-  const resetSeconds = Math.max(1, Math.ceil(state.msBeforeNext / 1000))
-  return { scope, limit, remaining: limit - state.consumedPoints, resetSeconds }
-}
+type CountAll = (wanted: readonly Wanted[]) => Promise<Count[]>
 
-/** The library rejects with its state when a limit is passed: that is no error here. */
-async function consume(limiter: RateLimiterMemory, key: string): Promise<RateLimiterRes> {
-  try {
-    return await limiter.consume(key)
-  } catch (state) {
-    if (state instanceof RateLimiterRes) {
-      return state
+/** More refusals than this at once are asked about again. */
+const MOST_REFUSED = 100_000
+
+/**
+ * Counts in the memory of this process, which is free, and in the store that all share, which costs a round trip; not
+ * even that for what is known to be refused until its minute is over.
+ */
+function createCount(counters: Counters): CountAll {
+  const own = new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: WINDOW_SECONDS })
+  const refused = new Map<string, { count: number; untilMs: number }>()
+
+  function findRefusal(name: string): { count: number; resetMs: number } | undefined {
+    const refusal = refused.get(name)
+    const resetMs = (refusal?.untilMs ?? 0) - performance.now()
+    if (refusal === undefined || resetMs > 0) {
+      return refusal && { count: refusal.count, resetMs }
     }
-    throw state
+    refused.delete(name)
+    return undefined
+  }
+
+  return async (wanted) => {
+    const names = wanted.map(({ scope, id }) => `${scope} ${id}`)
+    const ours = await Promise.all(names.map((name) => own.consume(name)))
+    const refusals = names.map(findRefusal)
+    const isKnown = refusals.some((refusal) => refusal !== undefined)
+    const shared = isKnown ? undefined : await counters.count(names)
+    return wanted.map(({ scope, limit }, index) => {
+      const { consumedPoints, msBeforeNext } = ours[index] ?? { consumedPoints: 0, msBeforeNext: 0 }
+      const known = refusals[index] ?? shared?.[index]
+      const { count, resetMs } = known ?? { count: consumedPoints, resetMs: msBeforeNext }
+      if (known !== undefined && count > limit) {
+        if (refused.size >= MOST_REFUSED) {
+          refused.clear()
+        }
+        refused.set(names[index] ?? '', { count, untilMs: performance.now() + resetMs })
+      }
+      const resetSeconds = Math.min(WINDOW_SECONDS, Math.max(1, Math.ceil(resetMs / 1000)))
+      return { scope, limit, remaining: limit - count, resetSeconds }
+    })
   }
 }
 
-function addressLimiter(limit: number, what: string): AddressLimiter {
-  const limiter = new RateLimiterMemory({ points: limit, duration: WINDOW_SECONDS })
+function addressLimiter(countAll: CountAll, limit: number, what: string): AddressLimiter {
   return {
     async countFailure(address) {
-      const state = await consume(limiter, network(address))
-      if (state.consumedPoints > limit) {
-        const seconds = Math.max(1, Math.ceil(state.msBeforeNext / 1000))
-        throw tooMany('address', `Too many ${what} from this address: ${limit} a minute are allowed.`, limit, seconds)
+      const counts = await countAll([{ scope: 'address', id: `${network(address)} ${what}`, limit }])
+      for (const { remaining, resetSeconds } of counts) {
+        if (remaining < 0) {
+          const message = `Too many ${what} from this address: ${limit} a minute are allowed.`
+          throw tooMany('address', message, limit, resetSeconds)
+        }
       }
     },
   }
 }
 
-function tooManyRequests(scope: 'key' | 'account', limit: number, seconds: number): ApiError {
+function tooManyRequests(scope: Scope, limit: number, seconds: number): ApiError {
   return tooMany(scope, `This ${NAMES[scope]} may send ${limit} requests a minute.`, limit, seconds)
 }
 
-function tooMany(scope: keyof typeof NAMES, message: string, limit: number, seconds: number): ApiError {
+function tooMany(scope: Scope, message: string, limit: number, seconds: number): ApiError {
   return new ApiError('rate_limited', `${message} Try again in ${seconds} s.`, {
     details: { scope, limit, windowSeconds: WINDOW_SECONDS },
     retryAfterSeconds: seconds,

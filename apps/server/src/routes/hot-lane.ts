@@ -120,6 +120,7 @@ function createAnswerer(engine: Engine, { idleMs }: { idleMs: number }): (socket
   const heads = new WeakMap<HotImage, Heads>()
   const date = createDate()
   const readRequest = createReader()
+  const { hotLane } = engine.metrics
   let due: Answer[] = []
 
   function flush() {
@@ -149,6 +150,7 @@ function createAnswerer(engine: Engine, { idleMs }: { idleMs: number }): (socket
     }
     const { whole, unchanged } = headsOf(image)
     const isUnchanged = wanted.etag === image.etag
+    hotLane[isUnchanged ? 'unchanged' : 'whole'] += 1
     const varying = `x-request-id: ${crypto.randomUUID()}\r\ndate: ${date()}${END}`
     due.push({
       socket,

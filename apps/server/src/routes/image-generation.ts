@@ -1,8 +1,9 @@
-import { formatSimulation, SIMULATE_HEADER } from '@wombat/contract'
-import { type Engine, type RequestAnswer, requestImages } from '@wombat/engine'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import { formatSimulation, SIMULATE_HEADER, TAGS_HEADER } from '@wombat/contract'
+import { assertAddressAllowed, type Engine, priceRequest, type RequestAnswer, requestImages } from '@wombat/engine'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Limiters } from '../plugins/limiters.ts'
 import { admit, mayWish, readOrder, readWish } from '../plugins/simulation.ts'
+import { readTags } from '../plugins/tags.ts'
 
 /** POST /api/image-generation/: the checks in the order of the contract, then the flow. */
 export function registerImageGeneration(app: FastifyInstance, parts: { engine: Engine; limiters: Limiters }): void {
@@ -11,17 +12,19 @@ export function registerImageGeneration(app: FastifyInstance, parts: { engine: E
     const wish = readWish(request, engine)
     const key = await admit(request, reply, { ...parts, wish })
     const order = readOrder(request, engine, wish)
-    const idempotencyKey = request.headers['idempotency-key']
-    const answer = await requestImages(
-      engine,
-      key,
-      order,
-      Array.isArray(idempotencyKey) ? idempotencyKey.join(', ') : idempotencyKey,
-    )
+    assertAddressAllowed(key, request.ip)
+    const tags = readTags(request)
+    const idempotencyKey = readIdempotencyKey(request)
+    if (isDryRun(request)) {
+      const priced = await priceRequest(engine, key, order, idempotencyKey)
+      setHeaders(reply, { ...priced, creditsCharged: 0, creditsRemaining: priced.balance, isReplayed: false })
+      return JSON.stringify(priced)
+    }
+    const answer = await requestImages(engine, key, order, { idempotencyKey, tags, requestId: request.id })
     setHeaders(reply, answer)
     engine.log.info(
       {
-        requestId: request.id,
+        ...engine.tracing.ids(request.id),
         accountId: key.accountId,
         keyId: key.keyId,
         model: order.model,
@@ -34,7 +37,10 @@ export function registerImageGeneration(app: FastifyInstance, parts: { engine: E
     )
     return JSON.stringify(answer.images)
   })
-  const allowHeaders = ['Authorization, Content-Type, Idempotency-Key', ...(mayWish(engine) ? [SIMULATE_HEADER] : [])]
+  const allowHeaders = [
+    ...['Authorization', 'Content-Type', 'Idempotency-Key', TAGS_HEADER],
+    ...(mayWish(engine) ? [SIMULATE_HEADER] : []),
+  ]
   app.options('/api/image-generation/', async (_request, reply) => {
     reply.status(204).headers({
       'access-control-allow-origin': '*',
@@ -45,7 +51,17 @@ export function registerImageGeneration(app: FastifyInstance, parts: { engine: E
   })
 }
 
-function setHeaders(reply: FastifyReply, answer: RequestAnswer): void {
+function readIdempotencyKey({ headers }: FastifyRequest): string | undefined {
+  const given = headers['idempotency-key']
+  return Array.isArray(given) ? given.join(', ') : given
+}
+
+/** Only this: whatever else stands in the query never matters, so that nobody gets no images by accident. */
+function isDryRun({ url }: FastifyRequest): boolean {
+  return /\?dryRun=(1|true)$/.test(url)
+}
+
+function setHeaders(reply: FastifyReply, answer: Omit<RequestAnswer, 'images'>): void {
   reply.headers({
     'content-type': 'application/json; charset=utf-8',
     'cache-control': 'no-store',

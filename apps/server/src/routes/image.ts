@@ -36,8 +36,8 @@ export function registerImage(app: FastifyInstance, parts: Parts): void {
   app.options('/api/image/:name', async (_request, reply) => {
     reply.status(204).headers({
       'access-control-allow-origin': '*',
-      'access-control-allow-methods': 'GET, HEAD, OPTIONS',
-      'access-control-allow-headers': 'Range, If-None-Match, If-Modified-Since, If-Range',
+      'access-control-allow-methods': 'GET, HEAD, DELETE, OPTIONS',
+      'access-control-allow-headers': 'Authorization, Range, If-None-Match, If-Modified-Since, If-Range',
       'access-control-max-age': '86400',
     })
   })

@@ -46,5 +46,6 @@ function describe({ config, publicUrl }: Engine): OpenApiDocument {
     version: String(version),
     hasAdmin: config.ADMIN_TOKEN.length > 0,
     hasClock: config.DEV_MODE,
+    hasMetrics: config.METRICS,
   })
 }

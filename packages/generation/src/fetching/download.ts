@@ -1,10 +1,9 @@
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
-import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import type { IncomingMessage } from 'node:http'
 import { ProviderError } from '../provider.ts'
 import type { Gate } from './gate.ts'
 import { toDownloadError } from './network-error.ts'
+import { sendRequest } from './send-request.ts'
 import { readTarget, type Target } from './target.ts'
-import { createVettedLookup } from './vetted-lookup.ts'
 
 export interface DownloadLimits {
   /** From the first name lookup to the last byte, redirects included. */
@@ -32,7 +31,6 @@ export interface FailedAnswer {
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const PASSING_STATUSES = new Set([408, 425, 429])
-const MAX_HEADER_BYTES = 16 * 1024
 /** What is read of an answer that failed, and for how long. */
 const MAX_FAILURE_BYTES = 16 * 1024
 const FAILURE_MS = 5_000
@@ -52,7 +50,12 @@ export async function download(text: string, options: DownloadOptions): Promise<
     let target = readTarget(text, gate)
     let status: number | undefined
     for (let redirects = 0; redirects <= limits.maxRedirects; redirects += 1) {
-      const response = await open(target, { ...options, signal: limit })
+      const response = await sendRequest(target, {
+        gate,
+        signal: limit,
+        firstByteMs: limits.firstByteMs,
+        headers: HEADERS,
+      })
       try {
         const next = readRedirect(response, target.url, gate)
         if (next === undefined) {
@@ -70,40 +73,6 @@ export async function download(text: string, options: DownloadOptions): Promise<
       throw new ProviderError('transient', `not there within ${limits.tryMs} ms`, { cause: limit.reason })
     }
     throw toDownloadError(error)
-  }
-}
-
-/** Sends the request and answers when the headers are there. The caller destroys the answer. */
-async function open({ url, isTrusted }: Target, options: DownloadOptions): Promise<IncomingMessage> {
-  const settings = {
-    signal: options.signal,
-    headers: HEADERS,
-    maxHeaderSize: MAX_HEADER_BYTES,
-    ...(isTrusted ? {} : { lookup: createVettedLookup(options.gate) }),
-  }
-  // Agents of its own: the global ones keep connections, and may be told by the environment to use a proxy.
-  const request =
-    url.protocol === 'https:'
-      ? requestHttps(url, { ...settings, rejectUnauthorized: true, agent: new HttpsAgent({ keepAlive: false }) })
-      : requestHttp(url, { ...settings, agent: new HttpAgent({ keepAlive: false }) })
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-  // Stays to the end: what breaks after the headers is reported here and by the answer.
-  request.on('error', reject)
-  request.once('response', resolve)
-  // Without this listener a 101 ends the request without any event, and it would never be settled.
-  request.once('upgrade', (_answer, socket) => {
-    socket.destroy()
-    reject(new ProviderError('bad_reference', 'answered 101'))
-  })
-  const timer = setTimeout(() => {
-    reject(new ProviderError('transient', `no answer within ${options.limits.firstByteMs} ms`))
-    request.destroy()
-  }, options.limits.firstByteMs)
-  request.end()
-  try {
-    return await promise
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -9,6 +9,13 @@ export interface Target {
   readonly isTrusted: boolean
 }
 
+/** The address must not be asked for, whatever it would answer: it is not public, or the operator has not allowed it. */
+export class ClosedTargetError extends ProviderError {
+  constructor(message: string) {
+    super('bad_reference', message)
+  }
+}
+
 const LONGEST = 2048
 
 /** Names that never are a public host's. A name without a dot isn't one either. */
@@ -49,7 +56,7 @@ export function readTarget(text: string, gate: Gate, base?: URL): Target {
     return { url, isTrusted: true }
   }
   if (!gate.isOpenPort(Number(port))) {
-    throw refusal(`port ${port} is closed`)
+    throw new ClosedTargetError(`port ${port} is closed`)
   }
   checkHost(url.hostname, gate)
   return { url, isTrusted: false }
@@ -59,13 +66,13 @@ function checkHost(hostname: string, gate: Gate): void {
   const address = hostname.replace(/^\[(.*)\]$/, '$1')
   if (isIP(address) !== 0) {
     if (!gate.isOpenAddress(address)) {
-      throw refusal(`${address} is not public`)
+      throw new ClosedTargetError(`${address} is not public`)
     }
     return
   }
   const labels = hostname.replace(/\.$/, '').split('.')
   if (labels.length < 2 || labels.includes('') || CLOSED_SUFFIXES.has(labels.at(-1) ?? '')) {
-    throw refusal(`${hostname} is no public name`)
+    throw new ClosedTargetError(`${hostname} is no public name`)
   }
 }
 

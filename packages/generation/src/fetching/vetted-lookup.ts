@@ -1,6 +1,7 @@
 import { isIP, type LookupFunction } from 'node:net'
 import { ProviderError } from '../provider.ts'
 import type { Gate } from './gate.ts'
+import { ClosedTargetError } from './target.ts'
 
 /**
  * A socket's `lookup`: the addresses that it answers are the ones that are connected to, so nothing can change between
@@ -30,7 +31,7 @@ async function vet(hostname: string, gate: Gate): Promise<[Address, ...Address[]
   const addresses = await gate.resolve(hostname)
   const shut = addresses.find((address) => !gate.isOpenAddress(address))
   if (shut !== undefined) {
-    throw new ProviderError('bad_reference', `${hostname} is ${shut}, which is not public`)
+    throw new ClosedTargetError(`${hostname} is ${shut}, which is not public`)
   }
   const [first, ...others] = addresses.map((address) => ({ address, family: isIP(address) }))
   if (first === undefined) {

@@ -179,7 +179,7 @@ describe('the links of Ideogram', () => {
   it('never asks for a link to a private address, new or kept, unless that is allowed', async () => {
     const careful = createIdeogramProvider({ apiKey: 'key', baseUrl: emulator.url })
     const error = await fail({}, { by: careful })
-    assert.deepEqual([error.failure, error.isJobAlive], ['unknown', false])
+    assert.deepEqual([error.failure, error.isJobAlive], ['credentials', true])
     assert.deepEqual(arrived(), ['POST'])
     const { port } = new URL(emulator.url)
     for (const link of [
@@ -191,10 +191,11 @@ describe('the links of Ideogram', () => {
       'https://localhost/a.png',
       'http://user:password@127.0.0.1/a.png',
     ]) {
-      assert.equal((await fail({ job: link }, { by: careful })).failure, 'unknown')
+      const failure = link.includes('@') ? 'unknown' : 'credentials'
+      assert.equal((await fail({ job: link }, { by: careful })).failure, failure)
       assert.deepEqual(arrived(), [])
       emulator.setFault({ link }, { times: 1 })
-      assert.equal((await fail({}, { by: careful })).failure, 'unknown')
+      assert.equal((await fail({}, { by: careful })).failure, failure)
       assert.deepEqual(arrived(), ['POST'])
     }
   })

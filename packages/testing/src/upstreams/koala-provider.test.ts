@@ -106,7 +106,7 @@ describe('the Koala provider', () => {
     ['idempotency_conflict', 'transient'],
     ['internal_error', 'transient'],
     ['overloaded', 'transient', 4000],
-    ['bad_gateway_html', 'transient'],
+    ['bad_gateway_html', 'unknown'],
     ['moved', 'transient'],
     [{ status: 418, code: 'odd', message: 'odd' }, 'transient'],
     ['html', 'unknown'],
@@ -175,10 +175,13 @@ describe('the Koala provider', () => {
     const sentBefore = emulator.requests.length
     const careful = createKoalaProvider({ ...options, allowPrivateLinks: false })
     const error = await stage.fail(newRequest(), { from: careful })
-    assert.deepEqual([error.failure, error.isJobAlive], ['unknown', false])
+    assert.deepEqual([error.failure, error.isJobAlive], ['credentials', true])
     assert.equal(emulator.requests.length - sentBefore, 1)
-    for (const job of ['file:///etc/passwd', 'http://127.0.0.1/x.jpg', 'http://[::1]/x.jpg', 'nonsense']) {
+    for (const job of ['file:///etc/passwd', 'nonsense']) {
       assert.equal((await stage.fail(newRequest({ job }), { from: careful })).failure, 'unknown', job)
+    }
+    for (const job of ['http://127.0.0.1/x.jpg', 'http://[::1]/x.jpg']) {
+      assert.equal((await stage.fail(newRequest({ job }), { from: careful })).failure, 'credentials', job)
     }
   })
 

@@ -237,7 +237,7 @@ describe('a job of the Leonardo provider', () => {
   it('follows no link to a private address unless it is allowed to', async () => {
     const from = emulator.requests.length
     const error = await fail({}, { from: open({ allowPrivateLinks: false }) })
-    assert.deepEqual([error.failure, error.isJobAlive], ['unknown', false])
+    assert.deepEqual([error.failure, error.isJobAlive], ['credentials', true])
     assert.equal(emulator.requests.slice(from).filter(({ path }) => path.startsWith(LINK)).length, 0)
   })
 })

@@ -123,7 +123,7 @@ describe('the OpenAI provider at a compatible server', () => {
     emulator.setPictureForm('link')
     const sentBefore = emulator.requests.length
     const error = await fail({}, createOpenAiProvider({ ...options, allowPrivateLinks: false }))
-    assert.deepEqual([error.failure, error.isJobAlive], ['unknown', false])
+    assert.deepEqual([error.failure, error.isJobAlive], ['credentials', true])
     assert.equal(emulator.requests.length - sentBefore, 1)
   })
 

@@ -24,6 +24,22 @@ export function registerImages(app: FastifyInstance, parts: AdminParts): void {
     }
   })
 
+  serve(app, parts, ADMIN.cancelImage, async ({ params: { imageId }, operations }) => {
+    const outcome = await operations.cancelImage(imageId)
+    switch (outcome) {
+      case 'cancelled':
+      case 'cancelled before':
+        return { imageId, status: 'cancelled' as const }
+      case 'unknown image':
+        throw notFound('image', imageId)
+      case 'being made':
+      case 'ready':
+      case 'removed':
+      case 'failed':
+        throw conflict(`The image does not wait any more: it is ${outcome}.`, { reason: outcome })
+    }
+  })
+
   serve(app, parts, ADMIN.eraseImage, async ({ params: { imageId }, operations }) => {
     const { done, isPromptErased } = found(await operations.eraseImage(imageId), 'image', imageId)
     return { imageId, done, promptErased: isPromptErased }

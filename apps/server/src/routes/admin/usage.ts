@@ -14,7 +14,7 @@ export function registerUsage(app: FastifyInstance, parts: AdminParts): void {
     const lines = await sum(operations, query)
     reply.headers({
       'content-type': 'text/csv; charset=utf-8; header=present',
-      'content-disposition': `attachment; filename="usage-by-${query.by}.csv"`,
+      'content-disposition': `attachment; filename="usage-by-${query.by.replace(':', '-')}.csv"`,
     })
     return `${usageCsv(query.by, lines)}\n`
   })
