@@ -113,7 +113,7 @@ describe('what it takes', () => {
     ['GET', '/usage?since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z', undefined, 'until', /later than since/],
     ['POST', `/accounts/${NOBODY}/keys`, { allowedModels: ['dall-e'] }, 'allowedModels.0', /one of gpt-image-2/],
     ['POST', `/accounts/${NOBODY}/keys`, { allowedNetworks: ['10.0.0.0/33'] }, 'allowedNetworks.0', /./],
-    ['POST', `/accounts/${NOBODY}/keys`, { allowedSizes: ['16:9'] }, 'allowedSizes.0', /a size such as/],
+    ['POST', `/accounts/${NOBODY}/keys`, { allowedSizes: ['16:9'] }, 'allowedSizes.0', /one of 1024x1024, /],
     ['POST', `/accounts/${NOBODY}/keys`, { expiresAt: '2030-02-30T00:00:00Z' }, 'expiresAt', /a time such as/],
     ['POST', `/accounts/${NOBODY}/credits/adjust`, { credits: 0 }, 'credits', /not be 0/],
     ['POST', `/accounts/${NOBODY}/credits/grant`, { credits: -5 }, 'credits', /at least 1/],

@@ -106,7 +106,12 @@ describe('the answers of the server are those of the document', () => {
     await call('enableAccount', { params: account })
     const made = await call('createKey', {
       params: account,
-      body: { name: 'x', expiresAt: '2099-01-01T00:00:00Z', allowedNetworks: ['::1/128'], allowedModels: ['premium'] },
+      body: {
+        name: 'x',
+        expiresAt: '2099-01-01T00:00:00Z',
+        allowedNetworks: ['::1/128', '127.0.0.1'],
+        allowedModels: ['premium'],
+      },
     })
     await call('changeKey', { params: { keyId: made.keyId }, body: { expiresAt: null, allowedModels: [] } })
     await call('listKeys', { params: account })
