@@ -219,6 +219,8 @@ describe('wombat store verify', { timeout: 120_000 }, () => {
     assert.deepEqual([...mended.report.repair.restored].sort(), [missing.id, damaged.id].sort())
     assert.deepEqual(mended.report.repair.left, [nowhere.id])
     assert.equal(mended.report.repair.deleted, 1)
+    const log = await query(server.databaseUrl, `SELECT action FROM audit_entries WHERE subject = 'disk' ORDER BY id`)
+    assert.equal(log.map(({ action }) => action).join(' '), 'store.repair store.repaired')
     assert.equal(existsSync(unnamed), false)
     assert.ok(kept.every((file) => existsSync(file)))
     for (const row of [sound, missing, damaged]) {
