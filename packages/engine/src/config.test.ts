@@ -78,7 +78,7 @@ test('names that look like ours and are not are warned about, with the likely on
     IMAGE_WAITMODE: 'redirect',
     RATE_LIMIT_PER_MINUTES: '5',
     WOMBAT_SPEED: 'high',
-    S3_BUCKET: 'images',
+    ADMIN_TOKEN: 'x',
     PATH: '/bin',
     HOME: '/root',
     OPENAI_ORG_ID: 'org-1',
@@ -88,7 +88,7 @@ test('names that look like ours and are not are warned about, with the likely on
     'IMAGE_WAITMODE is no setting; did you mean IMAGE_WAIT_MODE?',
     'RATE_LIMIT_PER_MINUTES is no setting; did you mean RATE_LIMIT_PER_MINUTE?',
     'WOMBAT_SPEED is no setting of Wombat and has no effect',
-    'S3_BUCKET is set, but this version does not use it yet',
+    'ADMIN_TOKEN is set, but this version does not use it yet',
   ])
 })
 
