@@ -56,12 +56,17 @@ class ReconnectingListener implements Listener {
         callback(payload ?? '')
       }
     })
-    await client.connect()
-    for (const channel of this.#callbacks.keys()) {
-      await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`)
+    try {
+      await client.connect()
+      for (const channel of this.#callbacks.keys()) {
+        await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`)
+      }
+    } catch (error) {
+      client.end().catch(() => {})
+      throw error
     }
     if (this.#isClosed) {
-      await client.end()
+      await client.end().catch(() => {})
       return
     }
     this.#client = client
@@ -106,19 +111,23 @@ class ReconnectingListener implements Listener {
   }
 
   #reconnectLater() {
-    this.#retry = setTimeout(() => {
-      this.connect().then(
-        () => {
-          for (const callback of this.#gapCallbacks) {
-            callback()
-          }
-        },
-        (error: Error) => {
-          this.#options.onError(error)
-          this.#reconnectLater()
-        },
-      )
-    }, this.#delayMs)
+    this.#retry = setTimeout(() => void this.#reconnect(), this.#delayMs)
     this.#delayMs = Math.min(this.#delayMs * 2, RECONNECT_DELAY_MS.most)
+  }
+
+  async #reconnect() {
+    try {
+      await this.connect()
+    } catch (error) {
+      // It may have been closed meanwhile: nobody wants to hear of it then, and a further try would keep the process.
+      if (!this.#isClosed) {
+        this.#options.onError(error instanceof Error ? error : new Error(String(error)))
+        this.#reconnectLater()
+      }
+      return
+    }
+    for (const callback of this.#gapCallbacks) {
+      callback()
+    }
   }
 }
