@@ -39,6 +39,24 @@ for (const store of ['PostgreSQL', 'Redis'] as const) {
       assert.equal(await one.balance(ofKey.accountId), 995)
     })
 
+    test('a large limit is told a little later, no request escapes it, and a twentieth at most passes beyond it', async () => {
+      await using redis = await startRedis()
+      const env = { ...(store === 'Redis' ? { REDIS_URL: redis.url } : {}), RATE_LIMIT_PER_MINUTE: '100' }
+      await using one = await startTestServer({ role: 'api', env })
+      await using other = await startTestServer({ role: 'api', env, beside: one })
+      const answers: Answer[] = []
+      const client = async (server: typeof one) => {
+        for (let turn = 0; turn < 30; turn += 1) {
+          answers.push(await server.post(CAT))
+        }
+      }
+      await Promise.all([one, other, one, other].map(client))
+      const passed = answers.filter(({ status }) => status === 200).length
+      assert.ok(passed >= 100 && passed <= 110, `${passed}`)
+      const afterwards = await one.post(CAT)
+      assert.equal(afterwards.status, 429)
+    })
+
     test('wrong keys of an address count in both, and a good key is not concerned', async () => {
       await using redis = await startRedis()
       const env = { ...(store === 'Redis' ? { REDIS_URL: redis.url } : {}), AUTH_FAILURES_PER_MINUTE: '4' }

@@ -10,6 +10,8 @@ export interface Counters {
    * has to do with what it has counted itself. Never throws, and never takes long.
    */
   count(names: readonly string[]): Promise<readonly Count[] | undefined>
+  /** The same for what was counted before, which nobody waits for. */
+  add(counts: readonly Added[]): Promise<readonly Count[] | undefined>
   close(): Promise<void>
 }
 
@@ -19,7 +21,12 @@ export interface Count {
   readonly resetMs: number
 }
 
-type Add = (counts: readonly { name: string; by: number }[]) => Promise<Count[]>
+export interface Added {
+  readonly name: string
+  readonly by: number
+}
+
+type Add = (counts: readonly Added[]) => Promise<Count[]>
 
 const WINDOW_MS = 60_000
 /** A request waits no longer for its count. */
@@ -111,6 +118,17 @@ function gatherCounts(add: Add, { log, close }: { log: Logger; close: () => Prom
         pause(new Error(`no answer within ${PATIENCE_MS} ms`))
       }
       return counts?.every((one) => one !== undefined) === true ? counts : undefined
+    },
+    async add(counts) {
+      if (performance.now() < pausedUntilMs) {
+        return undefined
+      }
+      try {
+        return await add(counts)
+      } catch (error) {
+        pause(error)
+        return undefined
+      }
     },
     async close() {
       await underWay

@@ -3,6 +3,7 @@ import { ApiError } from '@wombat/contract'
 import type { AuthenticatedKey, Counters, Engine } from '@wombat/engine'
 import type { FastifyReply } from 'fastify'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
+import { SharedCounts } from './shared-count.ts'
 
 /**
  * Counts a minute, of all processes together. What this process has counted stands in while the store of the counts
@@ -89,11 +90,12 @@ type CountAll = (wanted: readonly Wanted[]) => Promise<Count[]>
 const MOST_REFUSED = 100_000
 
 /**
- * Counts in the memory of this process, which is free, and in the store that all share, which costs a round trip; not
- * even that for what is known to be refused until its minute is over.
+ * Counts in the memory of this process, which is free, and in the store that all share, which may cost a round trip; but
+ * not for what is known to be refused until its minute is over.
  */
 function createCount(counters: Counters): CountAll {
   const own = new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: WINDOW_SECONDS })
+  const shared = new SharedCounts(counters)
   const refused = new Map<string, { count: number; untilMs: number }>()
 
   function findRefusal(name: string): { count: number; resetMs: number } | undefined {
@@ -107,14 +109,15 @@ function createCount(counters: Counters): CountAll {
   }
 
   return async (wanted) => {
-    const names = wanted.map(({ scope, id }) => `${scope} ${id}`)
+    const named = wanted.map(({ scope, id, limit }) => ({ name: `${scope} ${id}`, limit }))
+    const names = named.map(({ name }) => name)
     const ours = await Promise.all(names.map((name) => own.consume(name)))
     const refusals = names.map(findRefusal)
     const isKnown = refusals.some((refusal) => refusal !== undefined)
-    const shared = isKnown ? undefined : await counters.count(names)
+    const counts = isKnown ? undefined : await shared.count(named)
     return wanted.map(({ scope, limit }, index) => {
       const { consumedPoints, msBeforeNext } = ours[index] ?? { consumedPoints: 0, msBeforeNext: 0 }
-      const known = refusals[index] ?? shared?.[index]
+      const known = refusals[index] ?? counts?.[index]
       const { count, resetMs } = known ?? { count: consumedPoints, resetMs: msBeforeNext }
       if (known !== undefined && count > limit) {
         if (refused.size >= MOST_REFUSED) {
