@@ -15,7 +15,6 @@ fi
 secret() {
   od -An -N24 -tx1 /dev/urandom | tr -d ' \n'
 }
-umask 077
 cat <<END
 COMPOSE_PROJECT_NAME=wombat
 # small: PostgreSQL, one Wombat, a proxy. full: Redis and an S3 store as well, and several of Wombat's processes.
