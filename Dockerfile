@@ -13,7 +13,7 @@ LABEL org.opencontainers.image.title="Wombat" \
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 DATA_DIR=/data LOG_FORMAT=json
 WORKDIR /app
 COPY --from=build /app /app
-COPY deploy/docker/healthcheck.mjs /app/healthcheck.mjs
+COPY deploy/docker/healthcheck.mjs deploy/docker/make-bucket.mjs /app/
 # The store on disk, for the small form. Everything else in the image may be read-only.
 RUN mkdir /data && chown node:node /data
 VOLUME /data
