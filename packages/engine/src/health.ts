@@ -10,7 +10,8 @@ const CHECK_TIMEOUT_MS = 2_000
 
 /**
  * Can this process do its work now? Providers are left out on purpose: their outage must not take the server out. The
- * queue is looked at and does not count: without it requests are accepted and images made all the same.
+ * queue is looked at and does not count: without it requests are accepted and images made all the same. Neither does a
+ * bucket, which all processes share: without it they still accept requests, and what is in memory is delivered.
  */
 export async function checkHealth(engine: Engine): Promise<Health> {
   const [database, queue, store] = await Promise.all([
@@ -20,7 +21,8 @@ export async function checkHealth(engine: Engine): Promise<Health> {
   ])
   const shutdown = engine.isStopping ? 'the server is stopping' : 'ok'
   const checks = { database, queue, store, shutdown }
-  return { isReady: [database, store, shutdown].every((check) => check === 'ok'), checks }
+  const counted = [database, shutdown, ...(engine.config.S3_BUCKET === undefined ? [store] : [])]
+  return { isReady: counted.every((check) => check === 'ok'), checks }
 }
 
 async function outcome(check: Promise<void>): Promise<string> {
