@@ -102,7 +102,9 @@ export async function startNginx({ port, certificate, upstreams, changes = {} }:
 }
 
 async function launch(args: readonly string[]): Promise<ChildProcess> {
-  const child = spawn('nginx', [...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  // Debian keeps it where only root's PATH leads.
+  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` }
+  const child = spawn('nginx', [...args], { stdio: ['ignore', 'ignore', 'pipe'], env })
   let errors = ''
   child.stderr?.setEncoding('utf8').on('data', (more: string) => {
     errors += more

@@ -110,15 +110,20 @@ describe('one of two processes goes', { timeout: 60_000 }, () => {
     const stopped = third.stop().finally(() => {
       isStopping = false
     })
-    const statuses: number[] = []
+    let ordered = 0
+    const before = await server.balance()
     const ask = async () => {
       for (let turns = 0; isStopping || turns < 10; turns += 1) {
-        const answers = [await client.ask(`${PREFIX}${pathOf(ready)}`), await postTo(client)]
-        statuses.push(...answers.map(({ status }) => status))
+        assert.equal((await client.ask(`${PREFIX}${pathOf(ready)}`)).status, 200)
+        // A connection that the system has taken and the process has not is lost with the process: as the docs say, again.
+        const headers = { 'idempotency-key': crypto.randomUUID() }
+        const { status, text } = await postTo(client, { headers })
+        assert.ok(status === 200 || (await postTo(client, { headers })).status === 200, text)
+        ordered += 1
       }
     }
     await Promise.all([ask(), ask(), stopped])
-    assert.deepEqual(new Set(statuses), new Set([200]), statuses.join())
+    assert.equal(before - (await server.balance()), ordered)
     await finish(id)
     await assertDelivered(waits)
   })
