@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ApiError } from '@wombat/contract'
 import type { Engine } from '@wombat/engine'
@@ -6,7 +7,9 @@ import { registerBodies } from './plugins/bodies.ts'
 import { registerClosing } from './plugins/closing.ts'
 import { registerCounting } from './plugins/counting.ts'
 import { answerClientError, answerFrameworkError, registerErrors } from './plugins/errors.ts'
+import { registerForwarded } from './plugins/forwarded.ts'
 import { createLimiters } from './plugins/limiters.ts'
+import { publicPrefix, withoutPrefix } from './public-prefix.ts'
 import { registerAdmin } from './routes/admin.ts'
 import { registerCancelImage } from './routes/cancel-image.ts'
 import { registerDevClock } from './routes/dev-clock.ts'
@@ -41,12 +44,14 @@ export async function startServer(
   { onRoute }: { onRoute?: (route: RouteOptions) => void } = {},
 ): Promise<RunningServer> {
   const { config } = engine
+  const prefix = publicPrefix(config)
   const app = fastify({
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     // Never true: then anyone could choose the address that limits are counted for.
     trustProxy: config.TRUST_PROXY.length === 0 ? false : [...config.TRUST_PROXY],
+    rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutPrefix(url, prefix),
     genReqId: () => crypto.randomUUID(),
     exposeHeadRoutes: false,
     clientErrorHandler: answerClientError,
@@ -74,10 +79,11 @@ export async function startServer(
   app.server.on('checkExpectation', (request, response) => app.routing(request, response))
 
   const limiters = createLimiters(engine)
+  registerForwarded(app, config)
   registerErrors(app, engine)
   registerCounting(app, engine)
   registerBodies(app)
-  const lane = openHotLane(app.server, engine, { idleMs: KEEP_ALIVE_TIMEOUT_MS })
+  const lane = openHotLane(app.server, engine, { idleMs: KEEP_ALIVE_TIMEOUT_MS, prefix })
   const closing = registerClosing(app, lane)
   registerImageGeneration(app, { engine, limiters })
   registerImage(app, { engine, limiters })

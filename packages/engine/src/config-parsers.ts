@@ -1,3 +1,4 @@
+import { parseNetwork } from '@wombat/accounts'
 import { type Plan, parseSimulation, type Simulation } from '@wombat/contract'
 import { parseRedisUrl, REDIS_URL_FORMS } from '@wombat/queue'
 
@@ -116,9 +117,10 @@ export function attributes(value: string): ReadonlyMap<string, string> {
 
 export function addresses(value: string): readonly string[] {
   const list = value.split(',').map((part) => part.trim())
-  if (
-    !list.every((part) => /^[0-9a-fA-F.:]+(\/\d{1,3})?$/.test(part) || /^(loopback|linklocal|uniquelocal)$/.test(part))
-  ) {
+  // Not the whole world, where everyone would choose his own address.
+  const isTaken = (part: string) =>
+    (parseNetwork(part)?.prefix ?? 0) > 0 || /^(loopback|linklocal|uniquelocal)$/.test(part)
+  if (!list.every(isTaken)) {
     throw new FormatError('addresses or networks, such as 127.0.0.1,10.0.0.0/8, or loopback, linklocal, uniquelocal')
   }
   return list

@@ -46,6 +46,14 @@ test('all faults are reported together, each with its name, what was given and w
   ])
 })
 
+test('proxies are addresses and networks, and never the whole world', () => {
+  const { TRUST_PROXY } = readConfig({ TRUST_PROXY: '127.0.0.1, 10.0.0.0/8,2001:db8::/32,loopback' })
+  assert.deepEqual(TRUST_PROXY, ['127.0.0.1', '10.0.0.0/8', '2001:db8::/32', 'loopback'])
+  for (const wrong of ['0.0.0.0/0', '::/0', '10.0.0.0/33', '999.1.1.1', '1', 'true', '127.0.0.1;::1', 'nginx']) {
+    assert.match(faultsOf({ TRUST_PROXY: wrong })[0] ?? '', /^TRUST_PROXY is ".*": it takes addresses or networks/)
+  }
+})
+
 test('a secret that is wrong is never repeated', () => {
   const faults = faultsOf({ DATABASE_URL: 'mysql://root:hunter2@db/x', BOOTSTRAP_API_KEY: 'short secret' })
   assert.equal(faults.length, 2)

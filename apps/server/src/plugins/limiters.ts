@@ -158,8 +158,9 @@ function tooMany(scope: Scope, message: string, limit: number, seconds: number):
 
 /** One customer has a whole /64 of IPv6 addresses. */
 export function network(address: string): string {
+  // A server that listens on :: sees clients of IPv4 so.
   if (!isIPv6(address) || address.startsWith('::ffff:')) {
-    return address
+    return address.replace(/^::ffff:(?=[\d.]+$)/, '')
   }
   const [head = '', tail] = address.split('%')[0]?.split('::') ?? []
   const left = head === '' ? [] : head.split(':')

@@ -21,10 +21,14 @@ const FIRST_REQUEST_MS = 1_000
 /** Longer than any browser's request for an image. */
 const LONGEST_REQUEST_BYTES = 4096
 
-export function openHotLane(server: Server, engine: Engine, { idleMs }: { idleMs: number }): HotLane {
+export function openHotLane(
+  server: Server,
+  engine: Engine,
+  { idleMs, prefix }: { idleMs: number; prefix: string },
+): HotLane {
   const toHttp = server.listeners('connection')
   const sockets = new Set<Socket>()
-  const answer = createAnswerer(engine, { idleMs })
+  const answer = createAnswerer(engine, { idleMs, prefix })
   let isClosing = false
 
   server.removeAllListeners('connection')
@@ -116,10 +120,13 @@ interface Answer {
  * answered together: a client that is woken by the first answer finds the others and need not be woken for each, which
  * takes the system longer than all the rest.
  */
-function createAnswerer(engine: Engine, { idleMs }: { idleMs: number }): (socket: Socket, bytes: Buffer) => boolean {
+function createAnswerer(
+  engine: Engine,
+  { idleMs, prefix }: { idleMs: number; prefix: string },
+): (socket: Socket, bytes: Buffer) => boolean {
   const heads = new WeakMap<HotImage, Heads>()
   const date = createDate()
-  const readRequest = createReader()
+  const readRequest = createReader(prefix)
   const { hotLane } = engine.metrics
   let due: Answer[] = []
 
@@ -213,7 +220,8 @@ interface HotRequest extends HotHeaders {
   readonly imageId: string
 }
 
-const BEGIN = 'GET /api/image/'
+const METHOD = 'GET '
+const PATH = '/api/image/'
 const VERSION = ' HTTP/1.1'
 const END = '\r\n\r\n'
 const HEADER = /^([a-z-]+): ?([\x20-\x7e]*)$/i
@@ -232,8 +240,9 @@ const IDLE_HEADERS = new Set(
 )
 
 /** Answers undefined for everything that is not one whole plain GET of an image with nothing behind it. */
-function createReader(): (bytes: Buffer) => HotRequest | undefined {
+function createReader(prefix: string): (bytes: Buffer) => HotRequest | undefined {
   const known = new Map<string, HotHeaders>()
+  const begins = [`${METHOD}${PATH}`, `${METHOD}${prefix}${PATH}`]
   function remember(lines: string, headers: HotHeaders) {
     if (known.size >= HEADS_KNOWN) {
       known.clear()
@@ -244,10 +253,11 @@ function createReader(): (bytes: Buffer) => HotRequest | undefined {
     const text = bytes.length > LONGEST_REQUEST_BYTES ? '' : bytes.toString('latin1')
     const lineEnd = text.indexOf('\r\n')
     const pathEnd = lineEnd - VERSION.length
-    if (!text.startsWith(BEGIN) || !text.startsWith(VERSION, pathEnd) || !text.endsWith(END)) {
+    const begin = begins.find((one) => text.startsWith(one))
+    if (begin === undefined || !text.startsWith(VERSION, pathEnd) || !text.endsWith(END)) {
       return undefined
     }
-    const name = parseImageName(text.slice(BEGIN.length, pathEnd))
+    const name = parseImageName(text.slice(begin.length, pathEnd))
     const lines = text.slice(lineEnd + 2, -END.length)
     const headers = known.get(lines) ?? readHeaders(lines.split('\r\n'))
     if (name === undefined || name.wantsStatus || headers === undefined) {
