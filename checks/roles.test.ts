@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { findLockHolder, openSessionLock } from '@wombat/database'
+import { examineDatabase } from '@wombat/engine'
 import { createTestDatabase, until } from '@wombat/testing'
 import { openDatabaseProxy } from './database-proxy.ts'
 import { countStates, orderOne, pathOf, query } from './image-tools.ts'
@@ -70,6 +71,7 @@ describe('the roles of a server', { timeout: 120_000 }, () => {
   test('without a scheduler a worker keeps house, and without both a server of all roles', async () => {
     await using all = await startTestServer()
     await until(() => isLeading(all), { what: 'it leads' })
+    assert.ok((await examineDatabase(all.databaseUrl)).leader !== undefined)
     assert.equal((await all.get(pathOf(await orderOne(all)))).status, 200)
     await query(
       all.databaseUrl,
