@@ -130,8 +130,11 @@ async function checkDatabase(settings: Settings): Promise<Finding[]> {
     await using server = await openServer(settings, 'doctor')
     const { examineDatabase } = await import('@wombat/engine')
     const facts = await examineDatabase(server.url)
-    const known = describeDatabase(facts, server.description)
-    const findings = [...known, ...describeLeader(facts), ...describeRoutes(facts, settings)]
+    const findings = [
+      ...describeDatabase(facts, server.description),
+      ...describeLeader(facts),
+      ...describeRoutes(facts, settings),
+    ]
     // With REDIS_URL the queue is not in the database.
     return settings.config.REDIS_URL === undefined ? findings : findings.filter(({ what }) => what !== 'queue')
   } catch (error) {
