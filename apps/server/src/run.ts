@@ -53,7 +53,8 @@ export async function runWombat(
     await server?.leave({ delayMs })
     // Who waits is sent elsewhere when nobody can come back here any more.
     engine.stopWaiting()
-    await Promise.all([server, ...parts].map((part) => part?.stop({ graceMs })))
+    const all = server === undefined ? parts : [server, ...parts]
+    await Promise.all(all.map((part) => part.stop({ graceMs })))
     await metrics?.stop()
     await engine[Symbol.asyncDispose]()
   }
