@@ -19,7 +19,7 @@ export async function checkHealth(engine: Engine): Promise<Health> {
     outcome(engine.queue.check()),
     outcome(engine.store.check()),
   ])
-  const shutdown = engine.isStopping ? 'the server is stopping' : 'ok'
+  const shutdown = engine.isLeaving || engine.isStopping ? 'the server is stopping' : 'ok'
   const checks = { database, queue, store, shutdown }
   const counted = [database, shutdown, ...(engine.config.S3_BUCKET === undefined ? [store] : [])]
   return { isReady: counted.every((check) => check === 'ok'), checks }
