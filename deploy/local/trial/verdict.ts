@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto'
+import { openDatabase, withClient } from '@wombat/database'
+import { openStore, readConfig, verifyStore } from '@wombat/engine'
+import type { Cluster } from '../cluster.ts'
+import { type Delivery, priceOf } from './orders.ts'
+import { runCommand } from './run-command.ts'
+
+/** What database, commands and addresses say afterwards, and each contradiction in a sentence. */
+export interface Verdict {
+  readonly lines: readonly string[]
+  readonly faults: readonly string[]
+}
+
+export interface Claim {
+  readonly orders: number
+  /** Those that got their picture. */
+  readonly deliveries: readonly Delivery[]
+  readonly credits: number
+}
+
+const PARALLEL = 8
+/** Objects that no row names are only called so after an hour, in which a writer may still name them. Nobody writes here. */
+const LATER_MS = 2 * 3_600_000
+
+export async function judge(cluster: Cluster, { orders, deliveries, credits }: Claim): Promise<Verdict> {
+  const faults: string[] = []
+  const mustBe = (what: string, found: unknown, wanted: unknown) => {
+    if (found !== wanted) {
+      faults.push(`${what}: ${String(found)}, and it should be ${String(wanted)}`)
+    }
+  }
+  mustBe('clients that got their picture', deliveries.length, orders)
+  const price = priceOf(orders)
+  const books = await readBooks(cluster.databaseUrl)
+  mustBe('requests', books.requests, orders)
+  mustBe('charges', books.charges, orders)
+  mustBe('credits charged', books.charged, price)
+  mustBe('refunds', books.refunds, 0)
+  mustBe('balance', books.balance, credits - price)
+  mustBe('images', books.states, `ready ${orders}`)
+  mustBe('attempts that nobody has closed', books.open, 0)
+
+  const ledger = await runCommand(['ledger', 'verify'], cluster.env)
+  mustBe('exit code of wombat ledger verify', ledger.code, 0)
+  const store = await runCommand(['store', 'verify', '--deep'], cluster.env)
+  mustBe('exit code of wombat store verify --deep', store.code, 0)
+  const objects = await compareStore(cluster)
+  mustBe('objects in the store', objects.objects, orders)
+  faults.push(...objects.unnamed.map((key) => `no row names the object ${key}`))
+  const addresses = await readAgain(deliveries)
+  faults.push(...addresses)
+
+  return {
+    faults,
+    lines: [
+      `pictures delivered      ${deliveries.length} of ${orders}, each whole and as large as ordered; ${deliveries.length - addresses.length} again afterwards`,
+      `charges, refunds        ${books.charges} for ${books.requests} requests, ${books.refunds}`,
+      `balance                 ${books.balance} = ${credits} - ${price}`,
+      `images                  ${books.states}`,
+      `made more than once     ${books.repeated}`,
+      `attempts                ${books.attempts}`,
+      `wombat ledger verify    ${ledger.output.split('\n').at(-1)}`,
+      `wombat store verify     ${store.output.split('\n').slice(-2).join(' ')}`,
+      `objects, without a row  ${objects.objects}, ${objects.unnamed.length}`,
+    ],
+  }
+}
+
+const BOOKS = `SELECT
+  (SELECT count(*) FROM requests)::int AS requests,
+  (SELECT count(*) FROM ledger_entries WHERE kind = 'charge')::int AS charges,
+  (SELECT coalesce(-sum(amount), 0) FROM ledger_entries WHERE kind = 'charge')::int AS charged,
+  (SELECT count(*) FROM ledger_entries WHERE kind = 'refund')::int AS refunds,
+  (SELECT balance FROM accounts WHERE is_bootstrap) AS balance,
+  (SELECT string_agg(status || ' ' || n, ', ' ORDER BY status)
+   FROM (SELECT status, count(*) AS n FROM images GROUP BY 1) s) AS states,
+  (SELECT count(*) FROM attempts WHERE finished_at IS NULL)::int AS open,
+  (SELECT count(*) FROM (SELECT FROM attempts WHERE outcome IN ('done', 'unknown') GROUP BY image_id HAVING count(*) > 1) r)::int
+    AS repeated,
+  (SELECT string_agg(concat_ws(' ', route, outcome, failure, n), ', ')
+   FROM (SELECT route, outcome, failure, count(*) AS n FROM attempts GROUP BY 1, 2, 3 ORDER BY 1, 2, 3) a) AS attempts`
+
+async function readBooks(databaseUrl: string) {
+  const [books] = await withClient(databaseUrl, async (client) => (await client.query(BOOKS)).rows)
+  return books
+}
+
+/** Without the hour of grace of the command. */
+async function compareStore({ databaseUrl, env }: Cluster): Promise<{ objects: number; unnamed: string[] }> {
+  const db = openDatabase({ url: databaseUrl, poolSize: 2, applicationName: 'wombat trial', onError: () => {} })
+  const store = openStore(readConfig({ ...env }), env.DATA_DIR ?? '')
+  try {
+    const report = await verifyStore(db, store, {
+      isDeep: false,
+      stop: new AbortController().signal,
+      onProgress: () => {},
+      now: Date.now() + LATER_MS,
+    })
+    return { objects: report.objects, unnamed: report.unnamed.map(({ objectKey }) => objectKey) }
+  } finally {
+    await store.close()
+    await db.close()
+  }
+}
+
+/** Asks every address once more: the bytes must be those that its client got. */
+async function readAgain(deliveries: readonly Delivery[]): Promise<string[]> {
+  const faults: string[] = []
+  const rest = [...deliveries]
+  const look = async () => {
+    for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
+      const { url, sha256 } = next
+      const answer = await fetch(url)
+      const bytes = new Uint8Array(await answer.arrayBuffer())
+      const found = createHash('sha256').update(bytes).digest('hex')
+      if (answer.status !== 200 || (found !== sha256 && answer.headers.get('etag') !== `"${found}"`)) {
+        faults.push(`${url} answers ${answer.status} with other bytes than its client got`)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: PARALLEL }, look))
+  return faults
+}
