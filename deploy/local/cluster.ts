@@ -72,6 +72,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     PUBLIC_URL: url,
     TRUST_PROXY: 'loopback',
     BOOTSTRAP_API_KEY: apiKey,
+    // As long as a picture takes: a worker that is restarted ends what it has begun. Three seconds are for a terminal.
+    SHUTDOWN_GRACE_SECONDS: '20',
     ...options.settings,
   }
   const place: Place = { directory, ports, programs, env }

@@ -1,5 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import assert from 'node:assert/strict'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 export interface NginxPlace {
   readonly directory: string
@@ -7,45 +9,41 @@ export interface NginxPlace {
   readonly apiPorts: readonly number[]
 }
 
+const DOCUMENTED = fileURLToPath(new URL('../nginx/wombat.conf', import.meta.url))
+
 /** Writes its configuration and answers what it is started with. */
-export async function writeNginx({ directory, port, apiPorts }: NginxPlace): Promise<string[]> {
+export async function writeNginx(place: NginxPlace): Promise<string[]> {
+  const { directory } = place
   await mkdir(directory, { recursive: true })
   const file = path.join(directory, 'nginx.conf')
-  await writeFile(file, configuration({ directory, port, apiPorts }))
+  await writeFile(file, localize(await readFile(DOCUMENTED, 'utf8'), place))
   return ['-p', directory, '-c', file, '-e', path.join(directory, 'error.log')]
 }
 
-function configuration({ directory, port, apiPorts }: NginxPlace): string {
+/** The documented configuration with this cluster's addresses and directories, and without TLS. Everything else is as it is there. */
+function localize(documented: string, { directory, port, apiPorts }: NginxPlace): string {
   // Every directory that it would otherwise look for in the system.
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `  ${name}_temp_path ${directory}/${name};`,
   )
-  return `${process.getuid?.() === 0 ? 'user root;\n' : ''}daemon off;
-worker_processes 2;
-pid ${directory}/nginx.pid;
-events { worker_connections 4096; }
-http {
-${temporary.join('\n')}
-  access_log off;
-  upstream wombat {
-${apiPorts.map((apiPort) => `    server 127.0.0.1:${apiPort} max_fails=1 fail_timeout=1s;`).join('\n')}
-    keepalive 64;
-  }
-  server {
-    listen 127.0.0.1:${port} backlog=4096;
-    client_max_body_size 1m;
-    location / {
-      proxy_pass http://wombat;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_buffering off;
-      proxy_read_timeout 60s;
-      proxy_next_upstream error timeout http_502 http_503;
-    }
-  }
-}
-`
+  const upstreams = apiPorts.map((apiPort) => `    server 127.0.0.1:${apiPort} max_fails=0;`).join('\n')
+  const changes: readonly (readonly [found: RegExp, instead: string])[] = [
+    [/^user .*;$/m, `${process.getuid?.() === 0 ? 'user root;\n' : ''}daemon off;\npid ${directory}/nginx.pid;`],
+    [/^http \{$/m, `http {\n${temporary.join('\n')}`],
+    [/^ {2}access_log \S+/m, `  access_log ${directory}/access.log`],
+    [/( {4}server 127\.0\.0\.1:300\d max_fails=0;\n?)+/g, `${upstreams}\n`],
+    // The one that only sends to https.
+    [/^ {2}server \{\n {4}listen 80;[\s\S]*?\n {2}\}\n/m, ''],
+    [/^ {4}listen 443 .*;$/m, `    listen 127.0.0.1:${port} backlog=4096;`],
+    [/^ {4}listen \[::\]:443 .*\n/m, ''],
+    [/^ {4}ssl_certificate .*\n/m, ''],
+    [/^ {4}ssl_certificate_key .*\n/m, ''],
+  ]
+  return changes.reduce((text, [found, instead]) => {
+    assert.ok(
+      text.search(found) >= 0,
+      `deploy/nginx/wombat.conf has no ${found} any more: change deploy/local/nginx.ts`,
+    )
+    return text.replace(found, instead)
+  }, documented)
 }

@@ -21,9 +21,8 @@ export interface Ordering {
   readonly url: string
   readonly apiKey: string
   readonly stop: AbortSignal
-  /** What is being done to the cluster now. */
-  readonly during: () => string
-  readonly onTrouble: (trouble: Trouble) => void
+  /** Told why a call is tried again. */
+  readonly onTrouble: (cause: string) => void
 }
 
 interface Wish {
@@ -91,11 +90,8 @@ export async function decode(bytes: Uint8Array): Promise<string> {
 }
 
 /** Calls until there is an answer. What another try can't mend is thrown at once. */
-async function insist<T>(
-  method: string,
-  { stop, during, onTrouble }: Ordering,
-  call: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
+async function insist<T>(method: string, ordering: Ordering, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { stop, onTrouble } = ordering
   const deadline = performance.now() + PATIENCE_MS
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     const late = AbortSignal.timeout(CALL_MS)
@@ -103,17 +99,17 @@ async function insist<T>(
       return await call(AbortSignal.any([stop, late]))
     } catch (error) {
       stop.throwIfAborted()
-      if (!late.aborted && !mayPass(error)) {
+      if (performance.now() > deadline || !(late.aborted || mayPass(error))) {
         throw error
       }
-      onTrouble({ cause: `${method} ${late.aborted ? 'hangs' : nameCause(error)}`, during: during() })
-      if (performance.now() > deadline) {
-        throw new Error(`${method} was tried for ${PATIENCE_MS / 1000} s`, { cause: error })
-      }
-      const askedMs = error instanceof WombatError ? (error.retryAfterSeconds ?? 0) * 1000 : 0
-      await sleep(Math.max(askedMs, pauseMs * (0.5 + Math.random())), undefined, { signal: stop })
+      onTrouble(`${method} ${late.aborted ? 'hangs' : nameCause(error)}`)
+      await sleep(Math.max(askedPauseMs(error), pauseMs * (0.5 + Math.random())), undefined, { signal: stop })
     }
   }
+}
+
+function askedPauseMs(error: unknown): number {
+  return error instanceof WombatError ? (error.retryAfterSeconds ?? 0) * 1000 : 0
 }
 
 function mayPass(error: unknown): boolean {

@@ -14,5 +14,5 @@ export async function runCommand(
   const { promise: ended, resolve, reject } = Promise.withResolvers<number | null>()
   child.once('close', resolve).once('error', reject)
   const [code, out, err] = await Promise.all([ended, text(child.stdout), text(child.stderr)])
-  return { code, output: `${out}${err}`.trim() }
+  return { code, output: (code === 0 ? out : out + err).trim() }
 }

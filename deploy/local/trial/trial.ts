@@ -1,79 +1,97 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startOpenAiEmulator } from '@wombat/testing'
-import { type ClusterOptions, startCluster } from '../cluster.ts'
+import { type Cluster, type ClusterOptions, startCluster } from '../cluster.ts'
+import { openGate } from './gate.ts'
 import { type Delivery, orderOne, type Trouble } from './orders.ts'
 import { planSteps, type Step, takeStep } from './steps.ts'
-import { judge } from './verdict.ts'
+import { judge, type StepTaken } from './verdict.ts'
 
 export interface TrialOptions extends Pick<ClusterOptions, 'directory' | 'port' | 'databaseUrl' | 'report'> {
   readonly images: number
   /** How many wait at once. */
   readonly clients: number
   readonly stop: AbortSignal
-  /** All unless given. */
-  readonly only?: (step: Step) => boolean
+  /** Some of the steps. All unless given. */
+  readonly isWanted?: (step: Step) => boolean
 }
 
 const CREDITS = 1_000_000
 const OPENAI_MS = 1_500
+/** Between two orders. Two cores make about twice as many. */
+const EVERY_MS = 120
 /** Nothing arrives for so long: something is broken for good. */
 const STANDSTILL_MS = 180_000
 const POLL_MS = 20
 
+/** What clients and steps have in common. */
+interface Course {
+  readonly deliveries: Delivery[]
+  readonly troubles: Trouble[]
+  readonly faults: string[]
+  readonly taken: StepTaken[]
+}
+
 /** Sends images through a cluster while its parts are restarted and killed one by one, prints what came of it, and answers each fault. */
 export async function runTrial(options: TrialOptions): Promise<string[]> {
-  const { images, stop, report } = options
+  const { images, clients, stop, report } = options
   await using stack = new AsyncDisposableStack()
   const openai = stack.use(await startOpenAiEmulator({ latencyMs: OPENAI_MS }))
   const cluster = stack.use(await startCluster({ ...options, settings: settingsOf(openai.url) }))
   const startedMs = performance.now()
   const say = (text: string) => report(`${((performance.now() - startedMs) / 1000).toFixed(1).padStart(6)} s  ${text}`)
-  const faults: string[] = []
-  const deliveries: Delivery[] = []
-  const troubles: Trouble[] = []
-  let during = 'before the first step'
+  const course: Course = { deliveries: [], troubles: [], faults: [], taken: [] }
 
-  say(
-    `${cluster.parts.length} processes run behind ${cluster.url}; ${images} images are ordered, ${options.clients} clients at a time`,
-  )
-  const ordering = {
-    url: cluster.url,
-    apiKey: cluster.apiKey,
-    stop,
-    during: () => during,
-    onTrouble: (trouble: Trouble) => troubles.push(trouble),
-  }
-  const orders = Array.from({ length: images }, (_, n) => images - 1 - n)
-  const client = async () => {
-    for (let n = orders.pop(); n !== undefined && !stop.aborted; n = orders.pop()) {
-      await orderOne(n, ordering).then(
-        (delivery) => deliveries.push(delivery),
-        (error: unknown) => faults.push(`order ${n}: ${error instanceof Error ? error.message : String(error)}`),
-      )
-    }
-  }
-  const clients = Promise.all(Array.from({ length: options.clients }, client))
-  const steps = planSteps(cluster).filter(options.only ?? (() => true))
+  say(`${cluster.parts.length} parts run behind ${cluster.url}; ${images} images are ordered by ${clients} clients`)
+  const gate = openGate(images, { everyMs: EVERY_MS, stop })
+  const waiting = Promise.all(Array.from({ length: clients }, () => runClient(gate.enter, cluster, course, stop)))
+  const steps = planSteps(cluster).filter(options.isWanted ?? (() => true))
+  const share = images / (steps.length + 1)
   for (const [index, step] of steps.entries()) {
-    const due = Math.ceil((images * (index + 0.5)) / (steps.length + 1))
-    await untilArrived(() => deliveries.length + faults.length, due, stop)
-    during = step.name
-    const met = troubles.length
+    // Some are still waiting when the step begins, and others are ordered in the midst of it.
+    gate.allow(Math.ceil(share * (index + 1)))
+    await untilEnded(course, Math.ceil(share * (index + 1)) - clients / 2, stop)
+    gate.allow(Math.ceil(share * (index + 2)))
+    course.taken.push({ name: step.name, atMs: Date.now() })
     const beganMs = performance.now()
+    const met = course.troubles.length
     await takeStep(cluster, step)
+    const tookSeconds = ((performance.now() - beganMs) / 1000).toFixed(1)
+    const arrived = course.deliveries.length
     say(
-      `${step.name.padEnd(17)} took ${((performance.now() - beganMs) / 1000).toFixed(1)} s; ${deliveries.length} have arrived, ${troubles.length - met} calls met it`,
+      `${step.name.padEnd(17)} ${tookSeconds.padStart(5)} s; ${arrived} have arrived, ${course.troubles.length - met} calls broke`,
     )
   }
-  await clients
-  say(`all ${deliveries.length} have arrived`)
+  gate.allow(images)
+  await waiting
   stop.throwIfAborted()
-  faults.push(...unforgivable(troubles))
-  const verdict = await judge(cluster, { orders: images, deliveries, credits: CREDITS })
-  faults.push(...verdict.faults)
-  report(`\n${verdict.lines.join('\n')}\n\n${describeTroubles(troubles)}\n`)
+  say(`all ${course.deliveries.length} have arrived`)
+  const verdict = await judge(cluster, { ...course, orders: images, credits: CREDITS })
+  const faults = [...course.faults, ...verdict.faults]
+  report(`\n${verdict.lines.join('\n')}\n`)
   report(faults.length === 0 ? 'Everything agrees.' : `Faults:\n${faults.map((fault) => `- ${fault}`).join('\n')}`)
   return faults
+}
+
+async function runClient(
+  nextOrder: () => Promise<number | undefined>,
+  { url, apiKey }: Cluster,
+  { deliveries, troubles, faults, taken }: Course,
+  stop: AbortSignal,
+): Promise<void> {
+  const ordering = {
+    url,
+    apiKey,
+    stop,
+    onTrouble: (cause: string) => troubles.push({ cause, during: taken.at(-1)?.name ?? 'no step' }),
+  }
+  for (let n = await nextOrder(); n !== undefined; n = await nextOrder()) {
+    try {
+      deliveries.push(await orderOne(n, ordering))
+    } catch (error) {
+      stop.throwIfAborted()
+      faults.push(`order ${n}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
 }
 
 /** Nothing of a .env may come in between, and no upstream of the world may be asked. */
@@ -94,7 +112,8 @@ function settingsOf(openaiUrl: string): Record<string, string> {
   }
 }
 
-async function untilArrived(count: () => number, wanted: number, stop: AbortSignal): Promise<void> {
+async function untilEnded({ deliveries, faults }: Course, wanted: number, stop: AbortSignal): Promise<void> {
+  const count = () => deliveries.length + faults.length
   let last = count()
   let lastMs = performance.now()
   while (count() < wanted) {
@@ -108,24 +127,4 @@ async function untilArrived(count: () => number, wanted: number, stop: AbortSign
       throw new Error(`Nothing has arrived for ${STANDSTILL_MS / 1000} s; ${last} were there before.`)
     }
   }
-}
-
-/** A restart of a part of Wombat must not be seen through nginx, and neither must nginx's own. */
-function unforgivable(troubles: readonly Trouble[]): string[] {
-  return troubles
-    .filter(({ during }) => /^(before|restart (api|worker|scheduler|nginx))/.test(during))
-    .map(({ cause, during }) => `a client met ${cause} during: ${during}`)
-}
-
-function describeTroubles(troubles: readonly Trouble[]): string {
-  if (troubles.length === 0) {
-    return 'No client had to try anything again.'
-  }
-  const counts = new Map<string, number>()
-  for (const { during, cause } of troubles) {
-    const line = `  ${during.padEnd(20)} ${cause}`
-    counts.set(line, (counts.get(line) ?? 0) + 1)
-  }
-  const lines = [...counts].map(([line, count]) => `${line} × ${count}`)
-  return `Clients tried ${troubles.length} calls again, which the API is made for:\n${lines.join('\n')}`
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { openDatabase, withClient } from '@wombat/database'
 import { openStore, readConfig, verifyStore } from '@wombat/engine'
 import type { Cluster } from '../cluster.ts'
-import { type Delivery, priceOf } from './orders.ts'
+import { type Delivery, priceOf, type Trouble } from './orders.ts'
 import { runCommand } from './run-command.ts'
 
 /** What database, commands and addresses say afterwards, and each contradiction in a sentence. */
@@ -16,13 +16,24 @@ export interface Claim {
   /** Those that got their picture. */
   readonly deliveries: readonly Delivery[]
   readonly credits: number
+  readonly troubles: readonly Trouble[]
+  readonly taken: readonly StepTaken[]
+}
+
+export interface StepTaken {
+  readonly name: string
+  readonly atMs: number
 }
 
 const PARALLEL = 8
 /** Objects that no row names are only called so after an hour, in which a writer may still name them. Nobody writes here. */
 const LATER_MS = 2 * 3_600_000
 
-export async function judge(cluster: Cluster, { orders, deliveries, credits }: Claim): Promise<Verdict> {
+/** What nobody may notice: a restart of a part of Wombat, and a new configuration of nginx. */
+const SEAMLESS = /^(no step|restart (api|worker|scheduler|nginx))/
+
+export async function judge(cluster: Cluster, claim: Claim): Promise<Verdict> {
+  const { orders, deliveries, credits, troubles, taken } = claim
   const faults: string[] = []
   const mustBe = (what: string, found: unknown, wanted: unknown) => {
     if (found !== wanted) {
@@ -39,6 +50,13 @@ export async function judge(cluster: Cluster, { orders, deliveries, credits }: C
   mustBe('balance', books.balance, credits - price)
   mustBe('images', books.states, `ready ${orders}`)
   mustBe('attempts that nobody has closed', books.open, 0)
+  const repeats = (await readRepeats(cluster.databaseUrl)).map((atMs) => nameStep(taken, atMs))
+  for (const step of repeats.filter((one) => SEAMLESS.test(one))) {
+    faults.push(`a picture was made once more during: ${step}`)
+  }
+  for (const { cause, during } of troubles.filter((trouble) => SEAMLESS.test(trouble.during))) {
+    faults.push(`a client met "${cause}" during: ${during}`)
+  }
 
   const ledger = await runCommand(['ledger', 'verify'], cluster.env)
   mustBe('exit code of wombat ledger verify', ledger.code, 0)
@@ -57,11 +75,12 @@ export async function judge(cluster: Cluster, { orders, deliveries, credits }: C
       `charges, refunds        ${books.charges} for ${books.requests} requests, ${books.refunds}`,
       `balance                 ${books.balance} = ${credits} - ${price}`,
       `images                  ${books.states}`,
-      `made more than once     ${books.repeated}`,
+      `pictures made again     ${repeats.length}${list(repeats)}`,
       `attempts                ${books.attempts}`,
       `wombat ledger verify    ${ledger.output.split('\n').at(-1)}`,
       `wombat store verify     ${store.output.split('\n').slice(-2).join(' ')}`,
       `objects, without a row  ${objects.objects}, ${objects.unnamed.length}`,
+      `calls tried again       ${troubles.length}${list(troubles.map(({ during, cause }) => `${during}: ${cause}`))}`,
     ],
   }
 }
@@ -75,14 +94,35 @@ const BOOKS = `SELECT
   (SELECT string_agg(status || ' ' || n, ', ' ORDER BY status)
    FROM (SELECT status, count(*) AS n FROM images GROUP BY 1) s) AS states,
   (SELECT count(*) FROM attempts WHERE finished_at IS NULL)::int AS open,
-  (SELECT count(*) FROM (SELECT FROM attempts WHERE outcome IN ('done', 'unknown') GROUP BY image_id HAVING count(*) > 1) r)::int
-    AS repeated,
   (SELECT string_agg(concat_ws(' ', route, outcome, failure, n), ', ')
    FROM (SELECT route, outcome, failure, count(*) AS n FROM attempts GROUP BY 1, 2, 3 ORDER BY 1, 2, 3) a) AS attempts`
 
 async function readBooks(databaseUrl: string) {
   const [books] = await withClient(databaseUrl, async (client) => (await client.query(BOOKS)).rows)
   return books
+}
+
+/** When upstreams were asked for a picture that they may have made already. */
+const REPEATS = `SELECT started_at FROM (
+    SELECT started_at, outcome, lag(outcome) OVER (PARTITION BY image_id ORDER BY id) AS before FROM attempts
+  ) a WHERE before IN ('done', 'unknown') ORDER BY started_at`
+
+async function readRepeats(databaseUrl: string): Promise<number[]> {
+  const rows = await withClient(databaseUrl, async (client) => (await client.query(REPEATS)).rows)
+  return rows.map(({ started_at: startedAt }) => Number(startedAt))
+}
+
+function nameStep(taken: readonly StepTaken[], atMs: number): string {
+  return taken.findLast((step) => step.atMs <= atMs)?.name ?? 'no step'
+}
+
+/** Each with how often it is there, a line each. */
+function list(words: readonly string[]): string {
+  const counts = new Map<string, number>()
+  for (const word of words) {
+    counts.set(word, (counts.get(word) ?? 0) + 1)
+  }
+  return [...counts].map(([word, count]) => `\n                        ${count} × ${word}`).join('')
 }
 
 /** Without the hour of grace of the command. */
