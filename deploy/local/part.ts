@@ -35,8 +35,8 @@ export interface Plan {
   readonly isNode: boolean
 }
 
-const READY_MS = 60_000
-const STOP_MS = 40_000
+const READY_MS = 120_000
+const STOP_MS = 60_000
 const POLL_MS = 25
 /** Between the end of a process that nobody ended and its next start. */
 const PAUSE_MS = 500

@@ -11,7 +11,7 @@ export interface Postgres extends AsyncDisposable {
   readonly part: Part | undefined
 }
 
-const BACK_MS = 60_000
+const BACK_MS = 120_000
 const POLL_MS = 25
 
 /** An embedded one below the directory, durable, or the one at `url`, which is left alone. */

@@ -51,10 +51,12 @@ export async function runTrial(options: TrialOptions): Promise<string[]> {
     gate.allow(Math.ceil(share * (index + 1)))
     await untilEnded(course, Math.ceil(share * (index + 1)) - clients / 2, stop)
     gate.allow(Math.ceil(share * (index + 2)))
-    course.taken.push({ name: step.name, atMs: Date.now() })
+    const taken = { name: step.name, atMs: Date.now(), endMs: Number.POSITIVE_INFINITY }
+    course.taken.push(taken)
     const beganMs = performance.now()
     const met = course.troubles.length
     await takeStep(cluster, step)
+    taken.endMs = Date.now()
     const tookSeconds = ((performance.now() - beganMs) / 1000).toFixed(1)
     const arrived = course.deliveries.length
     say(

@@ -23,6 +23,8 @@ export interface Claim {
 export interface StepTaken {
   readonly name: string
   readonly atMs: number
+  /** When the part did its work again. */
+  endMs: number
 }
 
 const PARALLEL = 8
@@ -102,18 +104,19 @@ async function readBooks(databaseUrl: string) {
   return books
 }
 
-/** When upstreams were asked for a picture that they may have made already. */
+/** When the calls began whose pictures were lost, if they were made: the upstream was asked for them once more. */
 const REPEATS = `SELECT started_at FROM (
-    SELECT started_at, outcome, lag(outcome) OVER (PARTITION BY image_id ORDER BY id) AS before FROM attempts
-  ) a WHERE before IN ('done', 'unknown') ORDER BY started_at`
+    SELECT started_at, outcome, lead(id) OVER (PARTITION BY image_id ORDER BY id) AS next FROM attempts
+  ) a WHERE outcome IN ('done', 'unknown') AND next IS NOT NULL ORDER BY started_at`
 
 async function readRepeats(databaseUrl: string): Promise<number[]> {
   const rows = await withClient(databaseUrl, async (client) => (await client.query(REPEATS)).rows)
   return rows.map(({ started_at: startedAt }) => Number(startedAt))
 }
 
+/** What broke a call that began then: the step that was under way, or else the next one. */
 function nameStep(taken: readonly StepTaken[], atMs: number): string {
-  return taken.findLast((step) => step.atMs <= atMs)?.name ?? 'no step'
+  return taken.find(({ endMs }) => endMs >= atMs)?.name ?? 'no step'
 }
 
 /** Each with how often it is there, a line each. */
