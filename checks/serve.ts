@@ -5,9 +5,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createLogger, readConfig } from '@wombat/engine'
-import { type Role, runWombat } from '@wombat/server'
-
-const ROLES: readonly Role[] = ['all', 'api', 'worker']
+import { ROLES, runWombat } from '@wombat/server'
 
 const config = readConfig(process.env)
 const role = ROLES.find((one) => one === process.argv[2])

@@ -112,7 +112,7 @@ describe('a notification that is lost', { timeout: 60_000 }, () => {
     const ended = await query(
       server.databaseUrl,
       `SELECT pg_terminate_backend(pid) AS ok FROM pg_stat_activity
-       WHERE datname = current_database() AND application_name = 'wombat listen'`,
+       WHERE datname = current_database() AND application_name = 'wombat server listen'`,
     )
     assert.equal(ended.length, 2)
     await finishNow(maker.engine, id, 'image/jpeg')

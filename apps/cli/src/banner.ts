@@ -7,7 +7,7 @@ import { version } from './version.ts'
 
 /** What there is to say when the server is ready. */
 export interface Ready {
-  /** Where clients find it; undefined for a worker. */
+  /** Where clients find it; undefined for a worker or scheduler. */
   readonly url: string | undefined
   readonly role: Role
   readonly dataDir: string

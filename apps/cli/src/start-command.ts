@@ -6,8 +6,11 @@ import type { Terminal } from './terminal.ts'
 export function addStartCommand(program: Command, terminal: Terminal): void {
   addCommand(program, 'start', 'run the server until Ctrl-C')
     .addOption(
-      new Option('--role <role>', 'api: HTTP only; worker: makes the images; all: both')
-        .choices(['all', 'api', 'worker'])
+      new Option(
+        '--role <role>',
+        'api: HTTP only; worker: makes the images; scheduler: only keeps house; all: everything',
+      )
+        .choices(['all', 'api', 'worker', 'scheduler'])
         .default('all'),
     )
     .action(async (options: StartOptions) => {

@@ -12,7 +12,7 @@ export interface StartOptions {
   readonly role: Role
 }
 
-/** What closing connections, leaving the queue and stopping PostgreSQL may take on top of the grace. */
+/** What closing connections, leaving the queue and stopping PostgreSQL may take on top of the delay and the grace. */
 const CLOSING_MS = 4_000
 
 /** Runs the server until it is told to stop. What was opened is closed in reverse, whenever that happens. */
@@ -28,7 +28,7 @@ export async function start(terminal: Terminal, { role }: StartOptions): Promise
   }
   const { stoppedBy } = await supervise(
     {
-      graceMs: config.SHUTDOWN_GRACE_SECONDS * 1000 + CLOSING_MS,
+      graceMs: (config.SHUTDOWN_DELAY_SECONDS + config.SHUTDOWN_GRACE_SECONDS) * 1000 + CLOSING_MS,
       onFault: (error) => log.fatal({ err: describeError(error) }, 'an error that nobody caught: stopping'),
     },
     (stop) => runUntil(stop, { terminal, settings, role, log }),
@@ -48,7 +48,7 @@ interface Start {
 async function runUntil(stop: AbortSignal, { terminal, settings, role, log }: Start): Promise<void> {
   try {
     const { config } = settings
-    if (role !== 'worker') {
+    if (hasHttp(role)) {
       // Before anything is made: the key of a first start is shown once, so a start must not fail after it.
       await assertPortIsFree(config)
     }
@@ -96,7 +96,7 @@ async function announce(
   const { engine } = running
   const { findMainAccount, listServedModels } = await import('@wombat/engine')
   const ready = {
-    url: start.role === 'worker' ? undefined : engine.publicUrl,
+    url: hasHttp(start.role) ? engine.publicUrl : undefined,
     role: start.role,
     dataDir: start.settings.dataDir,
     store: engine.store.description,
@@ -108,6 +108,10 @@ async function announce(
     accountId: running.bootstrap?.accountId ?? (await findMainAccount(engine.db))?.id,
   }
   start.terminal.print({ json: readyJson(ready), text: banner(ready, process.stdout) })
+}
+
+function hasHttp(role: Role): boolean {
+  return role === 'all' || role === 'api'
 }
 
 async function assertPortIsFree({ HOST, PORT }: Config): Promise<void> {

@@ -1,2 +1,2 @@
-export { type Role, type RunningWombat, runWombat } from './run.ts'
+export { ROLES, type Role, type RunningWombat, runWombat } from './run.ts'
 export { type RunningServer, startServer } from './server.ts'

@@ -5,16 +5,19 @@ import {
   type Logger,
   openEngine,
   prepareDatabase,
-  startRetention,
-  startSweep,
+  startScheduler,
   startWebhooks,
   startWorker,
 } from '@wombat/engine'
 import { startMetricsServer } from './metrics-server.ts'
-import { startServer } from './server.ts'
+import { type RunningServer, startServer } from './server.ts'
 
-/** all: everything in one process. api: HTTP only. worker: makes images, sweeps and keeps house, without HTTP. */
-export type Role = 'all' | 'api' | 'worker'
+/**
+ * all: everything in one process. api: HTTP only. worker: makes images, without HTTP. scheduler: neither. All but api send
+ * webhooks, and stand for election: one of them keeps house for all.
+ */
+export const ROLES = ['all', 'api', 'worker', 'scheduler'] as const
+export type Role = (typeof ROLES)[number]
 
 export interface RunningWombat {
   /** Where it listens; undefined for a worker. */
@@ -24,7 +27,10 @@ export interface RunningWombat {
   /** The first account, when this start has made it or its key. */
   readonly bootstrap: Bootstrap | undefined
   readonly engine: Engine
-  /** Lets requests and jobs end, hands back what does not end in time, and closes everything. */
+  /**
+   * Says that it is not ready, goes on with HTTP for SHUTDOWN_DELAY_SECONDS, takes nothing new, lets requests and jobs
+   * end, hands back what does not end in time, and closes everything.
+   */
   stop(): Promise<void>
 }
 
@@ -35,34 +41,36 @@ export async function runWombat(
 ): Promise<RunningWombat> {
   const { role, log } = options
   const bootstrap = await prepareDatabase(config, options.databaseUrl, log)
-  const engine = await openEngine(config, options)
-  const parts: { stop(): Promise<void> }[] = []
+  const hasHttp = role === 'all' || role === 'api'
+  const engine = await openEngine(config, { ...options, isServer: hasHttp })
+  const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1000
+  const parts: { stop(options: { graceMs: number }): Promise<void> }[] = []
+  let server: RunningServer | undefined
+  let metrics: { url: string; stop(): Promise<void> } | undefined
 
-  async function stop() {
+  async function stop({ delayMs }: { delayMs: number }) {
+    engine.isLeaving = true
+    await server?.leave({ delayMs })
+    // Who waits is sent elsewhere when nobody can come back here any more.
     engine.stopWaiting()
-    await Promise.all(parts.map((part) => part.stop()))
+    await Promise.all([server, ...parts].map((part) => part?.stop({ graceMs })))
+    await metrics?.stop()
     await engine[Symbol.asyncDispose]()
   }
 
   try {
-    const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1000
-    const server = role === 'worker' ? undefined : await startServer(engine)
-    if (server !== undefined) {
-      parts.push({ stop: () => server.stop({ graceMs }) })
-    }
-    const metrics = server === undefined ? await startMetricsServer(engine) : undefined
-    if (metrics !== undefined) {
-      parts.push(metrics)
+    server = hasHttp ? await startServer(engine) : undefined
+    metrics = hasHttp ? undefined : await startMetricsServer(engine)
+    if (role === 'all' || role === 'worker') {
+      parts.push(await startWorker(engine))
     }
     if (role !== 'api') {
-      const worker = await startWorker(engine)
-      parts.push({ stop: () => worker.stop({ graceMs }) }, startSweep(engine), startRetention(engine))
-      const webhooks = startWebhooks(engine)
-      parts.push({ stop: () => webhooks.stop({ graceMs }) })
+      parts.push(startScheduler(engine), startWebhooks(engine))
     }
-    return { url: server?.url, metricsUrl: metrics?.url, bootstrap, engine, stop }
+    const delayMs = config.SHUTDOWN_DELAY_SECONDS * 1000
+    return { url: server?.url, metricsUrl: metrics?.url, bootstrap, engine, stop: () => stop({ delayMs }) }
   } catch (error) {
-    await stop()
+    await stop({ delayMs: 0 })
     throw error
   }
 }

@@ -21,7 +21,9 @@ import { registerReference } from './routes/reference.ts'
 export interface RunningServer {
   /** The address that it listens on, such as http://127.0.0.1:3000. */
   readonly url: string
-  /** Takes no new connection, lets running requests end for `graceMs`, then cuts them. */
+  /** Goes on for `delayMs` while it asks each connection to end, then takes no new one. Call it before `stop`. */
+  leave(options: { delayMs: number }): Promise<void>
+  /** Lets running requests end for `graceMs`, then cuts them. */
   stop(options: { graceMs: number }): Promise<void>
 }
 
@@ -78,9 +80,9 @@ export async function startServer(
   registerCounting(app, engine)
   registerBodies(app)
   const lane = openHotLane(app.server, engine, { idleMs: KEEP_ALIVE_TIMEOUT_MS })
-  const closing = registerClosing(app, lane)
+  const closing = registerClosing(app, engine, lane)
   registerImageGeneration(app, { engine, limiters })
-  registerImage(app, { engine, limiters })
+  registerImage(app, { engine, limiters, hasOthers: closing.hasOthers })
   registerCancelImage(app, { engine, limiters })
   registerHealth(app, { engine })
   registerMetrics(app, { engine })
@@ -94,7 +96,7 @@ export async function startServer(
   if (engine.publicUrl === '') {
     engine.publicUrl = url
   }
-  return { url, stop: closing.stop }
+  return { url, leave: closing.leave, stop: closing.stop }
 }
 
 /** An address that a client on this machine can use: "any address" is no address to connect to. */

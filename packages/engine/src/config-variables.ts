@@ -134,6 +134,7 @@ export const VARIABLES = {
   DELETE_IMAGES_DAYS: { parse: perPlan(daysOrNever, none), default: FOR_EVER },
   MODERATION_REFUSALS_PER_HOUR: { parse: optional(integer(1, 1_000_000)), default: none },
   WEBHOOK_ALLOW_HOSTS: { parse: hosts, default: [] },
+  SHUTDOWN_DELAY_SECONDS: { parse: decimal(0, 3600), default: 0 },
   SHUTDOWN_GRACE_SECONDS: { parse: decimal(0, 3600), default: 3 },
   DEV_MODE: { parse: flag, default: false },
   SIMULATE_HEADER: { parse: optional(flag), default: none },

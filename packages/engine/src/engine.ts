@@ -20,6 +20,7 @@ import { openStore } from './open-store.ts'
 import { ownIdentity } from './process-identity.ts'
 import { openReferenceArchive, type ReferenceArchive } from './reference-archive.ts'
 import { openReferences, type References } from './references.ts'
+import { listenerName } from './servers.ts'
 import { timeDatabase, timeStore } from './timed.ts'
 import { createTiming, type Timing } from './timing.ts'
 import { openTracing, type Tracing } from './tracing.ts'
@@ -54,9 +55,11 @@ export interface Engine extends AsyncDisposable {
   readonly aliases: ReadonlyMap<string, string>
   /** Where clients find this server, without a slash at the end. The server sets it when it knows its port. */
   publicUrl: string
-  /** True from the moment that the process was told to stop. Set by `stopWaiting`. */
+  /** True from the moment that the process was told to stop: it works as ever, but is not ready for more. */
+  isLeaving: boolean
+  /** True when no new work may begin any more. Set by `stopWaiting`. */
   readonly isStopping: boolean
-  /** Releases everyone who is held: the first step of a shutdown. */
+  /** Releases all who are held and have no byte of an answer yet. */
   stopWaiting(): void
 }
 
@@ -83,17 +86,23 @@ export async function prepareDatabase(config: Config, url: string, log: Logger):
   }
 }
 
+export interface EngineOptions {
+  readonly databaseUrl: string
+  readonly dataDir: string
+  readonly log: Logger
+  /** It answers requests. */
+  readonly isServer?: boolean
+}
+
 /** Opens all parts. `databaseUrl` is the embedded server's when none is configured. */
-export async function openEngine(
-  config: Config,
-  options: { databaseUrl: string; dataDir: string; log: Logger },
-): Promise<Engine> {
+export async function openEngine(config: Config, options: EngineOptions): Promise<Engine> {
   assertCatalogue()
   const { log, databaseUrl: url } = options
   const onError = (error: Error) => logDatabase(log, error)
   const { db, metrics } = openMeasured(config, url, onError)
   const queue = await openJobQueue(config, url, log)
-  const listener = await openListener({ url, applicationName: 'wombat', onError }).catch(async (error: unknown) => {
+  const applicationName = listenerName(options)
+  const listener = await openListener({ url, applicationName, onError }).catch(async (error: unknown) => {
     await queue.close()
     throw error
   })
@@ -130,29 +139,33 @@ export async function openEngine(
     tracing: openTracing(config, log),
     aliases: new Map([...Object.entries(DEFAULT_MODEL_ALIASES), ...config.MODEL_ALIASES]),
     publicUrl: config.PUBLIC_URL ?? '',
+    isLeaving: false,
     get isStopping() {
       return isStopping
     },
     stopWaiting() {
       isStopping = true
-      waiters.close()
+      waiters.release()
     },
-    async [Symbol.asyncDispose]() {
-      engine.stopWaiting()
-      engine.leases.close()
-      await engine.acceptor.drain()
-      await engine.announcer.drain()
-      await engine.counters.close()
-      await engine.tracing.close()
-      await models.close()
-      await queue.close()
-      await listener.close()
-      await store.close()
-      await db.close()
-    },
+    [Symbol.asyncDispose]: () => close(engine),
   }
   watchParts(engine)
   return engine
+}
+
+async function close(engine: Engine): Promise<void> {
+  engine.stopWaiting()
+  engine.waiters.close()
+  engine.leases.close()
+  await engine.acceptor.drain()
+  await engine.announcer.drain()
+  await engine.counters.close()
+  await engine.tracing.close()
+  await engine.models.close()
+  await engine.queue.close()
+  await engine.listener.close()
+  await engine.store.close()
+  await engine.db.close()
 }
 
 function openMeasured(

@@ -18,7 +18,7 @@ export async function checkHealth(engine: Engine): Promise<Health> {
     outcome(engine.queue.check()),
     outcome(engine.store.check()),
   ])
-  const shutdown = engine.isStopping ? 'the server is stopping' : 'ok'
+  const shutdown = engine.isLeaving || engine.isStopping ? 'the server is stopping' : 'ok'
   const checks = { database, queue, store, shutdown }
   return { isReady: [database, store, shutdown].every((check) => check === 'ok'), checks }
 }

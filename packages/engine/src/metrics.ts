@@ -58,6 +58,8 @@ export interface Metrics {
   observeStatement(statement: string, seconds: number, isOk: boolean): void
   /** Says where the rest is to be read, once those parts are open. */
   watch(sources: MetricSources): void
+  /** For a process that may lead: whether it does now. */
+  watchLeadership(isLeading: () => boolean): void
   /** Everything in the text format of Prometheus. */
   write(): Promise<{ contentType: string; text: string }>
 }
@@ -73,6 +75,7 @@ export function openMetrics({ hasProcess }: { hasProcess: boolean }): Metrics {
     ...defineImages(register),
     ...defineSeams(register),
     watch: (sources) => defineSources(register, sources),
+    watchLeadership: (isLeading) => defineLeadership(register, isLeading),
     write: async () => ({ contentType: register.contentType, text: await register.metrics() }),
   }
 }
@@ -214,6 +217,12 @@ function defineSeams(register: Registry): Pick<Metrics, 'observeStore' | 'observ
       errors.inc(isOk ? 0 : 1)
     },
   }
+}
+
+function defineLeadership(register: Registry, isLeading: () => boolean): void {
+  const name = 'wombat_scheduler_leader'
+  const help = '1 in the one process that keeps house for all, 0 in those that would take over.'
+  const self: Gauge = new Gauge({ name, help, registers: [register], collect: () => self.set(isLeading() ? 1 : 0) })
 }
 
 /** Gauges are filled anew at each look, so that what has gone leaves no line behind. */

@@ -7,10 +7,10 @@ import {
   replaceOriginal,
 } from '@wombat/images'
 import { removeOldSpending } from '@wombat/ledger'
+import type { Config } from './config.ts'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
 import { listRetentions } from './plans.ts'
-import { repeat } from './repeat.ts'
 
 const BATCH = 50
 /** Objects that are missing or damaged must not keep the others from their turn. */
@@ -18,22 +18,14 @@ const MOST_FAILED = 1000
 /** A reader of the PNG may still be under way when the row already names the JPEG. */
 const REMOVE_AFTER_SECONDS = 15 * 60
 
-/** Turns preserved PNGs into JPEGs, and deletes images, once their time is over. */
-export function startRetention(engine: Engine): { stop(): Promise<void> } {
-  const { RETAIN_ORIGINALS_DAYS, DELETE_IMAGES_DAYS } = engine.config
+/** How often to look: a setting of seconds must not wait for minutes. */
+export function retentionIntervalMs({ RETAIN_ORIGINALS_DAYS, DELETE_IMAGES_DAYS }: Config): number {
   const limits = [RETAIN_ORIGINALS_DAYS, ...Object.values(DELETE_IMAGES_DAYS).filter((days) => days !== undefined)]
-  const everyMs = Math.min(600_000, Math.max(1_000, Math.min(...limits) * 86_400))
-  const stopping = new AbortController()
-  const loop = repeat(() => retain(engine, stopping.signal), { everyMs, name: 'retention', log: engine.log })
-  return {
-    async stop() {
-      stopping.abort()
-      await loop.stop()
-    },
-  }
+  return Math.min(600_000, Math.max(1_000, Math.min(...limits) * 86_400))
 }
 
-async function retain(engine: Engine, signal: AbortSignal): Promise<void> {
+/** Turns preserved PNGs into JPEGs, and deletes images, once their time is over. */
+export async function retain(engine: Engine, signal: AbortSignal): Promise<void> {
   await removeExpired(engine, signal)
   await removeOldSpending(engine.db)
   await transcodeOriginals(engine, signal)

@@ -14,11 +14,8 @@ import { countFailure } from './count-failure.ts'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
 import { isDeadProcess } from './process-identity.ts'
-import { repeat } from './repeat.ts'
 
-const SWEEP_INTERVAL_MS = 1_000
-const GARBAGE_INTERVAL_MS = 60_000
-const TIDY_INTERVAL_MS = 3_600_000
+export const SWEEP_INTERVAL_MS = 1_000
 const IDEMPOTENCY_BATCH = 5_000
 /** How long an announced image may stay unclaimed before it is announced again. */
 const AGAIN_SECONDS = 60
@@ -28,28 +25,10 @@ const MOST_AT_ONCE = 200
 
 /**
  * Heals what crashes and lost messages leave behind: images whose holder has gone are queued again, queued images that
- * nobody announced are announced, and images past their deadline fail with a refund. Any number of processes may run it.
+ * nobody announced are announced, and images past their deadline fail with a refund. It does no harm to run it twice.
  */
-export function startSweep(engine: Engine): { stop(): Promise<void> } {
-  const sweep = repeat(() => sweepOnce(engine), { everyMs: SWEEP_INTERVAL_MS, name: 'sweep', log: engine.log })
-  const garbage = repeat(() => removeGarbage(engine), {
-    everyMs: GARBAGE_INTERVAL_MS,
-    name: 'garbage',
-    log: engine.log,
-  })
-  const tidy = repeat(() => tidyUp(engine), { everyMs: TIDY_INTERVAL_MS, name: 'tidy', log: engine.log })
-  return {
-    async stop() {
-      await Promise.all([sweep.stop(), garbage.stop(), tidy.stop()])
-    },
-  }
-}
-
 export async function sweepOnce(engine: Engine): Promise<void> {
-  const freed = await findExpiredLeases(engine.db, isDeadProcess)
-  if (freed.length > 0) {
-    engine.log.warn({ images: freed.length }, 'images of lost workers were queued again')
-  }
+  await freeLost(engine)
   await failOverdue(engine)
   const { served } = engine.models
   // Another model first each time: on a route that several share, the trial must not always be the same model's.
@@ -60,6 +39,14 @@ export async function sweepOnce(engine: Engine): Promise<void> {
   const failed = outcomes.find((outcome) => outcome.status === 'rejected')
   if (failed !== undefined) {
     throw failed.reason
+  }
+}
+
+/** Whether a process has died without a word is only seen on its own machine, so others than the leader look as well. */
+export async function freeLost(engine: Engine): Promise<void> {
+  const freed = await findExpiredLeases(engine.db, isDeadProcess)
+  if (freed.length > 0) {
+    engine.log.warn({ images: freed.length }, 'images of lost workers were queued again')
   }
 }
 
@@ -105,7 +92,8 @@ async function failOverdue(engine: Engine): Promise<void> {
   }
 }
 
-async function removeGarbage(engine: Engine): Promise<void> {
+/** Removes the objects that no row names any more. */
+export async function removeGarbage(engine: Engine, signal: AbortSignal): Promise<void> {
   let batch: string[]
   do {
     batch = await dueGarbage(engine.db, MOST_AT_ONCE)
@@ -118,13 +106,13 @@ async function removeGarbage(engine: Engine): Promise<void> {
         await postponeGarbage(engine.db, objectKey)
       }
     }
-  } while (batch.length === MOST_AT_ONCE && !engine.isStopping)
+  } while (batch.length === MOST_AT_ONCE && !signal.aborted)
 }
 
 /** What only has to be gone some day: unfinished files, and idempotency keys that count no more. */
-async function tidyUp(engine: Engine): Promise<void> {
+export async function tidyUp(engine: Engine, signal: AbortSignal): Promise<void> {
   await engine.store.tidy()
-  while (!engine.isStopping && (await removeOldIdempotencyKeys(engine.db, IDEMPOTENCY_BATCH)) === IDEMPOTENCY_BATCH) {
+  while (!signal.aborted && (await removeOldIdempotencyKeys(engine.db, IDEMPOTENCY_BATCH)) === IDEMPOTENCY_BATCH) {
     // Small batches, so that no statement holds the table for long.
   }
 }

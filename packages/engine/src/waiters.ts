@@ -4,10 +4,15 @@ import type { Logger } from './logger.ts'
 
 /** Wakes who waits for an image, however many there are and whichever process finishes it. */
 export interface Waiters {
-  /** Calls back once when the image may be done, until the answer is called. Subscribe first, then read the row. */
-  subscribe(imageId: string, callback: () => void): () => void
+  /**
+   * Calls back once when the image may be done, until the answer is called. Subscribe first, then read the row. Who is
+   * `patient` is not released before the end.
+   */
+  subscribe(imageId: string, callback: () => void, options?: { isPatient: boolean }): () => void
   readonly size: number
-  /** Wakes all, for the shutdown: nobody is held any more. */
+  /** Wakes all who can still be sent elsewhere. */
+  release(): void
+  /** Wakes all: nobody is held any more. */
   close(): void
 }
 
@@ -16,6 +21,7 @@ const SAFETY_NET_MS = 5_000
 
 export async function openWaiters(db: Database, listener: Listener, log: Logger): Promise<Waiters> {
   const callbacks = new Map<string, Set<() => void>>()
+  const patient = new WeakSet<() => void>()
   let size = 0
 
   function wake(imageId: string) {
@@ -46,7 +52,10 @@ export async function openWaiters(db: Database, listener: Listener, log: Logger)
   const timer = setInterval(wakeFinishedSoon, SAFETY_NET_MS)
 
   return {
-    subscribe(imageId, callback) {
+    subscribe(imageId, callback, { isPatient } = { isPatient: false }) {
+      if (isPatient) {
+        patient.add(callback)
+      }
       const waiting = callbacks.get(imageId) ?? new Set()
       callbacks.set(imageId, waiting)
       waiting.add(callback)
@@ -62,6 +71,15 @@ export async function openWaiters(db: Database, listener: Listener, log: Logger)
     },
     get size() {
       return size
+    },
+    release() {
+      for (const waiting of callbacks.values()) {
+        for (const callback of waiting) {
+          if (!patient.has(callback)) {
+            callback()
+          }
+        }
+      }
     },
     close() {
       clearInterval(timer)

@@ -15,7 +15,6 @@ import { repeat } from './repeat.ts'
 import { messageId, signMessage, toMessage } from './webhook-message.ts'
 
 const LOOK_INTERVAL_MS = 1_000
-const TIDY_INTERVAL_MS = 3_600_000
 /** How many messages are under way at once, and how many of them to one webhook. */
 const MOST_AT_ONCE = 64
 const MOST_EACH = 4
@@ -35,10 +34,9 @@ const GONE = 410
 export function startWebhooks(engine: Engine): { stop(options: { graceMs: number }): Promise<void> } {
   const sender = openSender(engine)
   const look = repeat(sender.pump, { everyMs: LOOK_INTERVAL_MS, name: 'webhooks', log: engine.log })
-  const tidy = repeat(() => tidyUp(engine), { everyMs: TIDY_INTERVAL_MS, name: 'old webhooks', log: engine.log })
   return {
     async stop({ graceMs }) {
-      await Promise.all([look.stop(), tidy.stop()])
+      await look.stop()
       await sender.stop(graceMs)
     },
   }
@@ -196,14 +194,11 @@ async function disable(engine: Engine, { id, tries, webhookId }: ClaimedDelivery
 }
 
 /** Messages that nobody will send any more, and those that nobody asks for any more. Small batches, no long locks. */
-async function tidyUp(engine: Engine): Promise<void> {
-  while (!engine.isStopping && (await giveUpDeliveries(engine.db, BATCH)) === BATCH) {
+export async function tidyWebhooks(engine: Engine, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && (await giveUpDeliveries(engine.db, BATCH)) === BATCH) {
     // Until all are.
   }
-  while (
-    !engine.isStopping &&
-    (await pruneDeliveries(engine.db, { olderThanDays: KEEP_DAYS, limit: BATCH })) === BATCH
-  ) {
+  while (!signal.aborted && (await pruneDeliveries(engine.db, { olderThanDays: KEEP_DAYS, limit: BATCH })) === BATCH) {
     // Until all are gone.
   }
 }

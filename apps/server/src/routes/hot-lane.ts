@@ -11,9 +11,8 @@ import { imageHeaders } from './send-image.ts'
  * of it is answered here. So there is one parser of HTTP, and this only knows a few requests by sight.
  */
 export interface HotLane {
-  /** Ends the connections that nothing is being sent on, and hands over the others at their next request. */
-  closeIdle(): void
-  closeAll(): void
+  /** Answers nothing more: each connection goes to Node's HTTP with its next request, and is told there that it ends. */
+  leave(): void
 }
 
 /** A client that connects ahead of its first request is Node's to wait for. */
@@ -23,17 +22,14 @@ const LONGEST_REQUEST_BYTES = 4096
 
 export function openHotLane(server: Server, engine: Engine, { idleMs }: { idleMs: number }): HotLane {
   const toHttp = server.listeners('connection')
-  const sockets = new Set<Socket>()
   const answer = createAnswerer(engine, { idleMs })
-  let isClosing = false
+  let isLeaving = false
 
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
     follow(socket, {
       idleMs,
-      answer: (bytes) => !isClosing && answer(socket, bytes),
-      onLeave: () => sockets.delete(socket),
+      answer: (bytes) => !isLeaving && answer(socket, bytes),
       handOver() {
         for (const listener of toHttp) {
           Reflect.apply(listener, server, [socket])
@@ -43,18 +39,8 @@ export function openHotLane(server: Server, engine: Engine, { idleMs }: { idleMs
   })
 
   return {
-    closeIdle() {
-      isClosing = true
-      for (const socket of sockets) {
-        if (socket.writableLength === 0) {
-          socket.destroy()
-        }
-      }
-    },
-    closeAll() {
-      for (const socket of sockets) {
-        socket.destroy()
-      }
+    leave() {
+      isLeaving = true
     },
   }
 }
@@ -63,8 +49,6 @@ interface Lane {
   readonly idleMs: number
   /** False for bytes that are not ours to answer. */
   answer(bytes: Buffer): boolean
-  /** Called once, when the connection ends or just before it is handed over. */
-  onLeave(): void
   handOver(): void
 }
 
@@ -72,7 +56,6 @@ interface Lane {
 function follow(socket: Socket, lane: Lane): void {
   let isIdleKnown = false
   function leave() {
-    lane.onLeave()
     socket.off('data', onData).off('end', onEnd).off('error', onError).off('timeout', onTimeout).off('close', leave)
     socket.setTimeout(0)
   }

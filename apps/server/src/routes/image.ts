@@ -9,6 +9,8 @@ import { sendImage } from './send-image.ts'
 interface Parts {
   readonly engine: Engine
   readonly limiters: Limiters
+  /** When this server stops: whether others answer at the same address. */
+  readonly hasOthers: () => boolean
 }
 
 type ImageRequest = FastifyRequest<{ Params: { name: string } }>
@@ -43,10 +45,15 @@ export function registerImage(app: FastifyInstance, parts: Parts): void {
   })
 }
 
-async function answerStatus({ engine, limiters }: Parts, request: ImageRequest, reply: FastifyReply, imageId: string) {
+async function answerStatus(
+  { engine, limiters }: Pick<Parts, 'engine' | 'limiters'>,
+  request: ImageRequest,
+  reply: FastifyReply,
+  imageId: string,
+) {
   const status = await imageStatus(engine, imageId)
   if (status === undefined) {
-    throw await notFound(request, { engine, limiters })
+    throw await notFound(request, { limiters })
   }
   return reply
     .headers({
@@ -65,9 +72,12 @@ async function answerImage(parts: Parts, holder: Holder, request: ImageRequest, 
     // Counted only while it is held, so that the many quick ones don't take a place.
     using _place = holder.enter(request.ip)
     const gone = goneSignal(reply)
-    found = await awaitImage(engine, imageId, firstWaitMs(engine), gone)
+    found = await awaitImage(engine, imageId, firstWaitMs(engine), { gone, isBegun: false })
     if (gone.aborted) {
       return reply.hijack()
+    }
+    if (found.status === 'pending' && engine.isStopping) {
+      return sendToOthers(parts, request, reply)
     }
     if (found.status === 'pending' && mayKeepAlive(engine, request, found)) {
       return await keepAlive(engine, reply, imageId, gone)
@@ -112,9 +122,13 @@ function mayKeepAlive({ config }: Engine, request: ImageRequest, found: FoundIma
 /** A path that ends in a slash: what is relative to it begins one level deeper. */
 const SLASHED = /^[^?]*\/(\?|$)/
 
+function hopsOf({ url }: ImageRequest): number {
+  return Number(/[?&]wait=([1-8])(?:&|$)/.exec(url)?.[1] ?? 0)
+}
+
 /** Sends the client to the same address once more, so that no proxy's limit on one answer ends the wait. */
 function sendElsewhere({ config }: Engine, request: ImageRequest, reply: FastifyReply): FastifyReply {
-  const hops = Number(/[?&]wait=([1-8])(?:&|$)/.exec(request.url)?.[1] ?? 0)
+  const hops = hopsOf(request)
   if (config.IMAGE_WAIT_MODE === 'block' || hops >= MOST_HOPS) {
     throw new ApiError('image_pending', 'The image is not ready yet. Ask for it again.', {
       retryAfterSeconds: 5 + Math.floor(Math.random() * 10),
@@ -131,7 +145,17 @@ function sendElsewhere({ config }: Engine, request: ImageRequest, reply: Fastify
     .send()
 }
 
-async function notFound(request: ImageRequest, { limiters }: Parts): Promise<ApiError> {
+/** A client follows a redirect, and hardly any repeats after a 503: so there only where nobody else would answer. */
+function sendToOthers({ engine, hasOthers }: Parts, request: ImageRequest, reply: FastifyReply): FastifyReply {
+  if (hasOthers() && engine.config.IMAGE_WAIT_MODE !== 'block' && hopsOf(request) < MOST_HOPS) {
+    return sendElsewhere(engine, request, reply)
+  }
+  throw new ApiError('shutting_down', 'The server is restarting. Ask for the image again in a moment.', {
+    retryAfterSeconds: 2,
+  })
+}
+
+async function notFound(request: ImageRequest, { limiters }: Pick<Parts, 'limiters'>): Promise<ApiError> {
   await limiters.notFound.countFailure(request.ip)
   return new ApiError('not_found', 'There is no image with this id.')
 }

@@ -47,9 +47,7 @@ export async function keepAlive(
       return reply
     }
   } catch (error) {
-    if (!engine.isStopping) {
-      engine.log.warn({ imageId, err: describeError(error) }, 'held request could not be answered')
-    }
+    engine.log.warn({ imageId, err: describeError(error) }, 'held request could not be answered')
   }
   raw.socket?.resetAndDestroy()
   return reply
@@ -85,11 +83,8 @@ async function look(
   gone: AbortSignal,
 ): Promise<FoundImage | undefined> {
   try {
-    return await awaitImage(engine, imageId, waitMs, gone)
+    return await awaitImage(engine, imageId, waitMs, { gone, isBegun: true })
   } catch (error) {
-    if (engine.isStopping) {
-      throw error
-    }
     engine.log.warn({ imageId, err: describeError(error) }, 'held request looks again in a moment')
     await sleep(Math.min(waitMs, FAULT_PAUSE_MS), undefined, { signal: gone }).catch(() => {
       // The client went away: the loop ends.

@@ -1,0 +1,163 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+
+export interface SessionLock {
+  readonly isHeld: boolean
+  /** Calls off the work, waits for its end, and gives the lock back. */
+  close(): Promise<void>
+}
+
+export interface SessionLockOptions {
+  readonly url: string
+  readonly applicationName: string
+  /** What the lock is called: any number that nobody else uses. */
+  readonly key: number
+  /** Runs while the lock is held; `signal` is aborted when it is lost or given back. It must not throw. */
+  readonly work: (signal: AbortSignal) => Promise<void>
+  readonly onError: (error: Error) => void
+}
+
+/** The first of the two numbers of our advisory locks; the migrations have a lock of one number, which is another space. */
+const LOCK_SPACE = 0x776f6d62
+/** How often the holder is heard of, and how often the others ask for the lock. */
+const BEAT_MS = 1_000
+/** PostgreSQL ends a session that has been silent for this long, whatever holds up its process or the network. */
+const SILENCE_MS = 10_000
+/** Who gets no answer for this long gives up its session. */
+const ANSWER_MS = 5_000
+const RETRY_MS = { first: 100, most: 2_000 }
+
+/**
+ * Stands for a lock that one process of all on a database holds: PostgreSQL's advisory lock, on a session of its own. It
+ * goes with the session, so at once when the process ends, however it ends, and after ten seconds when it hangs or can't
+ * be reached. Only PostgreSQL decides and only its clock counts. A pooler that lends sessions for a transaction each
+ * breaks this, as it breaks LISTEN.
+ */
+export function openSessionLock(options: SessionLockOptions): SessionLock {
+  const closing = new AbortController()
+  let isHeld = false
+
+  async function stand() {
+    let delayMs = RETRY_MS.first
+    while (!closing.signal.aborted) {
+      try {
+        await useSession(() => {
+          delayMs = RETRY_MS.first
+        })
+      } catch (error) {
+        if (!closing.signal.aborted) {
+          options.onError(toError(error))
+        }
+      }
+      await pause(delayMs, closing.signal)
+      delayMs = Math.min(delayMs * 2, RETRY_MS.most)
+    }
+  }
+
+  async function useSession(onAnswer: () => void) {
+    const client = createClient(options)
+    const ended = new AbortController()
+    let fault: Error | undefined
+    client.on('error', (error) => {
+      fault = error
+      ended.abort()
+    })
+    client.on('end', () => ended.abort())
+    const over = AbortSignal.any([closing.signal, ended.signal])
+    let working: Promise<void> = Promise.resolve()
+    try {
+      await client.connect()
+      await client.query(`SET idle_session_timeout = ${SILENCE_MS}`)
+      while (!over.aborted) {
+        if (isHeld) {
+          await client.query('SELECT 1')
+        } else if (await tryLock(client, options.key)) {
+          isHeld = true
+          working = options.work(over)
+        }
+        onAnswer()
+        await pause(BEAT_MS, over)
+      }
+    } finally {
+      ended.abort()
+      await working
+      isHeld = false
+      await endWithin(client, ANSWER_MS)
+    }
+    if (fault !== undefined) {
+      throw fault
+    }
+  }
+
+  const standing = stand()
+  return {
+    get isHeld() {
+      return isHeld
+    },
+    async close() {
+      closing.abort()
+      await standing
+    },
+  }
+}
+
+function createClient({ url, applicationName }: SessionLockOptions): pg.Client {
+  return new pg.Client({
+    connectionString: url,
+    application_name: applicationName,
+    keepAlive: true,
+    connectionTimeoutMillis: ANSWER_MS,
+    query_timeout: ANSWER_MS,
+  })
+}
+
+async function tryLock(client: pg.Client, key: number): Promise<boolean> {
+  const { rows } = await client.query<{ is_held: boolean }>('SELECT pg_try_advisory_lock($1, $2) AS is_held', [
+    LOCK_SPACE,
+    key,
+  ])
+  return rows[0]?.is_held === true
+}
+
+/** On a network that swallows everything the goodbye may have no end; the session ends without it. */
+async function endWithin(client: pg.Client, ms: number): Promise<void> {
+  const said = new AbortController()
+  await Promise.race([client.end().catch(() => {}), pause(ms, said.signal)])
+  said.abort()
+}
+
+export interface LockHolder {
+  readonly processId: number
+  /** Where it connected from; undefined on a socket of the machine. */
+  readonly address: string | undefined
+  readonly since: Date
+}
+
+/** Who holds a lock that `openSessionLock` stands for: the database's own number of the session. */
+export async function findLockHolder(url: string, key: number): Promise<LockHolder | undefined> {
+  const client = new pg.Client({ connectionString: url, application_name: 'wombat doctor' })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ pid: number; address: string | null; since: Date }>(
+      `SELECT a.pid, host(a.client_addr) AS address, a.backend_start AS since
+       FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+       WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid = $1 AND l.objid = $2
+         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      [LOCK_SPACE, key],
+    )
+    const [row] = rows
+    return row === undefined ? undefined : { processId: row.pid, address: row.address ?? undefined, since: row.since }
+  } finally {
+    await client.end().catch(() => {})
+  }
+}
+
+/** Ends early, and without an error, when the signal aborts. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms * (0.9 + Math.random() * 0.2), undefined, { signal }).catch(() => {})
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
