@@ -110,7 +110,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
-export const WOMBATS: readonly WombatName[] = ['api-1', 'api-2', 'worker-1', 'worker-2']
+export const WOMBATS: readonly WombatName[] = ['api-1', 'api-2', 'worker-1', 'worker-2', 'scheduler']
 
 async function choosePorts(port: number): Promise<Place['ports']> {
   const [redis = 0, s3 = 0, one = 0, two = 0, three = 0, four = 0, five = 0, free = 0] = await findPorts(8)
