@@ -36,27 +36,32 @@ if (values.help || !isRight) {
   console.log(USAGE)
   process.exitCode = values.help ? 0 : 2
 } else {
-  await main()
-}
-
-async function main() {
-  await using stack = new AsyncDisposableStack()
-  const directory = await openDirectory(values['data-dir'], stack)
   const stopping = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => stopping.abort())
   }
+  try {
+    await main(stopping.signal)
+  } catch (error) {
+    console.error(stopping.signal.aborted ? 'stopped' : error instanceof Error ? error.message : error)
+    process.exitCode = stopping.signal.aborted ? 130 : 1
+  }
+}
+
+async function main(stop: AbortSignal) {
+  await using stack = new AsyncDisposableStack()
+  const directory = await openDirectory(values['data-dir'], stack)
   const { DATABASE_URL: databaseUrl } = process.env
   const report = (text: string) => console.log(text)
   if (isTrial) {
-    const faults = await runTrial({ directory, port, databaseUrl, images, clients, stop: stopping.signal, report })
+    const faults = await runTrial({ directory, port, databaseUrl, images, clients, stop, report })
     process.exitCode = faults.length === 0 ? 0 : 1
     return
   }
   const settings = { SYNTHETIC: process.env.SYNTHETIC ?? 'auto' }
   const cluster = stack.use(await startCluster({ directory, port, databaseUrl, settings, report }))
   console.log(describe(cluster, directory))
-  await (stopping.signal.aborted ? undefined : once(stopping.signal, 'abort'))
+  await (stop.aborted ? undefined : once(stop, 'abort'))
   console.log('\nstopping')
 }
 

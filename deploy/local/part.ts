@@ -40,52 +40,30 @@ const STOP_MS = 60_000
 const POLL_MS = 25
 /** Between the end of a process that nobody ended and its next start. */
 const PAUSE_MS = 500
+/** Who ends so often before it is ready won't be. */
+const MOST_ENDS = 5
 
 /** A process that is started again when it ends by itself, which is reported. */
 export function createPart(plan: Plan, report: (text: string) => void): Part {
-  let child: ChildProcess | undefined
-  let isWanted = false
+  const life = openLife(plan, report)
 
-  async function launch(): Promise<ChildProcess> {
-    await using log = await open(plan.logFile, 'a')
-    const launched = spawn(plan.command, [...plan.args], {
-      // A group of its own: Ctrl-C in a terminal reaches us alone, and its children can be killed with it.
-      detached: true,
-      env: { PATH: process.env.PATH ?? '', ...plan.env },
-      stdio: plan.isNode ? ['ignore', log.fd, log.fd, 'ipc'] : ['ignore', log.fd, log.fd],
-    })
-    await Promise.race([once(launched, 'spawn'), once(launched, 'error').then(([error]) => Promise.reject(error))])
-    child = launched
-    launched.once('exit', (code, signal) => {
-      if (isWanted && child === launched) {
-        report(
-          `${plan.name} has ended by itself (${signal ?? `code ${code}`}), and is started again: see ${plan.logFile}`,
-        )
-        void comeBack()
-      }
-    })
-    return launched
-  }
-  async function comeBack() {
-    await sleep(PAUSE_MS)
-    if (isWanted) {
-      await launch()
-    }
-  }
   async function start() {
-    isWanted = true
-    await launch()
+    life.isWanted = true
+    life.ends = 0
+    await life.launch()
     const deadline = performance.now() + READY_MS
     while (!(await plan.isReady())) {
-      if (performance.now() > deadline) {
-        throw new Error(`${plan.name} is not ready after ${READY_MS / 1000} s: see ${plan.logFile}`)
+      if (life.ends > MOST_ENDS || performance.now() > deadline) {
+        throw new Error(`${plan.name} does not get ready: see ${plan.logFile}`)
       }
       await sleep(POLL_MS)
     }
+    life.ends = 0
   }
   async function end(signal: NodeJS.Signals) {
-    isWanted = false
-    if (child?.pid === undefined || !isRunning(child)) {
+    life.isWanted = false
+    const { child } = life
+    if (child === undefined || !isRunning(child)) {
       return
     }
     const exited = once(child, 'exit')
@@ -106,7 +84,7 @@ export function createPart(plan: Plan, report: (text: string) => void): Part {
     name: plan.name,
     description: plan.description,
     get pid() {
-      return child?.pid
+      return life.child?.pid
     },
     start,
     stop,
@@ -116,18 +94,60 @@ export function createPart(plan: Plan, report: (text: string) => void): Part {
         await stop()
         await start()
       } else {
-        child?.kill(plan.reloadSignal)
+        life.child?.kill(plan.reloadSignal)
       }
     },
   }
+}
+
+interface Life {
+  child: ChildProcess | undefined
+  isWanted: boolean
+  /** How often it has ended by itself since it was ready. */
+  ends: number
+  launch(): Promise<void>
+}
+
+function openLife(plan: Plan, report: (text: string) => void): Life {
+  const life: Life = { child: undefined, isWanted: false, ends: 0, launch }
+
+  async function launch() {
+    await using log = await open(plan.logFile, 'a')
+    const child = spawn(plan.command, [...plan.args], {
+      // A group of its own: Ctrl-C in a terminal reaches us alone, and its children can be killed with it.
+      detached: true,
+      env: { PATH: process.env.PATH ?? '', ...plan.env },
+      stdio: plan.isNode ? ['ignore', log.fd, log.fd, 'ipc'] : ['ignore', log.fd, log.fd],
+    })
+    await Promise.race([once(child, 'spawn'), once(child, 'error').then(([error]) => Promise.reject(error))])
+    life.child = child
+    child.once('exit', (code, signal) => {
+      if (life.isWanted && life.child === child) {
+        life.ends += 1
+        report(
+          `${plan.name} has ended by itself (${signal ?? `code ${code}`}), and is started again: see ${plan.logFile}`,
+        )
+        comeBack().catch((error: unknown) => report(`${plan.name} can't be started again: ${String(error)}`))
+      }
+    })
+  }
+  async function comeBack() {
+    await sleep(PAUSE_MS)
+    if (life.isWanted && life.ends > MOST_ENDS) {
+      report(`${plan.name} has ended ${life.ends} times in a row, and is left alone`)
+    } else if (life.isWanted) {
+      await launch()
+    }
+  }
+  return life
 }
 
 function isRunning(child: ChildProcess): boolean {
   return child.exitCode === null && child.signalCode === null
 }
 
-function killGroup(child: ChildProcess | undefined): void {
-  if (child?.pid !== undefined) {
+function killGroup(child: ChildProcess): void {
+  if (child.pid !== undefined) {
     process.kill(-child.pid, 'SIGKILL')
   }
 }

@@ -4,7 +4,7 @@ import { type Cluster, type ClusterOptions, startCluster } from '../cluster.ts'
 import { openGate } from './gate.ts'
 import { type Delivery, orderOne, type Trouble } from './orders.ts'
 import { planSteps, type Step, takeStep } from './steps.ts'
-import { judge, type StepTaken } from './verdict.ts'
+import { assertEmpty, judge, type StepTaken } from './verdict.ts'
 
 export interface TrialOptions extends Pick<ClusterOptions, 'directory' | 'port' | 'databaseUrl' | 'report'> {
   readonly images: number
@@ -37,6 +37,7 @@ export async function runTrial(options: TrialOptions): Promise<string[]> {
   await using stack = new AsyncDisposableStack()
   const openai = stack.use(await startOpenAiEmulator({ latencyMs: OPENAI_MS }))
   const cluster = stack.use(await startCluster({ ...options, settings: settingsOf(openai.url) }))
+  await assertEmpty(cluster.databaseUrl)
   const startedMs = performance.now()
   const say = (text: string) => report(`${((performance.now() - startedMs) / 1000).toFixed(1).padStart(6)} s  ${text}`)
   const course: Course = { deliveries: [], troubles: [], faults: [], taken: [] }

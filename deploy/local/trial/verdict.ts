@@ -24,12 +24,20 @@ export interface StepTaken {
   readonly name: string
   readonly atMs: number
   /** When the part did its work again. */
-  endMs: number
+  readonly endMs: number
 }
 
 const PARALLEL = 8
 /** Objects that no row names are only called so after an hour, in which a writer may still name them. Nobody writes here. */
 const LATER_MS = 2 * 3_600_000
+
+/** What is there already would be counted with the trial's own. */
+export async function assertEmpty(databaseUrl: string): Promise<void> {
+  const { requests } = await readBooks(databaseUrl)
+  if (requests > 0) {
+    throw new Error('A trial wants an empty database: name another --data-dir, or none.')
+  }
+}
 
 /** What nobody may notice: a restart of a part of Wombat, and a new configuration of nginx. */
 const SEAMLESS = /^(no step|restart (api|worker|scheduler|nginx))/
@@ -114,9 +122,14 @@ async function readRepeats(databaseUrl: string): Promise<number[]> {
   return rows.map(({ started_at: startedAt }) => Number(startedAt))
 }
 
-/** What broke a call that began then: the step that was under way, or else the next one. */
+/** Longer than a call takes. */
+const CALL_MS = 15_000
+
+/** What broke a call that began then: the end of a worker soon after, or else the step that was under way, or the next one. */
 function nameStep(taken: readonly StepTaken[], atMs: number): string {
-  return taken.find(({ endMs }) => endMs >= atMs)?.name ?? 'no step'
+  const isWorkersEnd = (step: StepTaken) =>
+    step.name.includes('worker') && step.atMs >= atMs && step.atMs < atMs + CALL_MS
+  return (taken.find(isWorkersEnd) ?? taken.find(({ endMs }) => endMs >= atMs))?.name ?? 'no step'
 }
 
 /** Each with how often it is there, a line each. */
