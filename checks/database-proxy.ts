@@ -9,6 +9,8 @@ export interface DatabaseProxy extends Disposable {
   readonly statements: number
   /** Breaks all connections and refuses new ones, as a server that is being restarted does. */
   cut(): void
+  /** Passes nothing on and tells nobody, as a network that swallows everything; new connections are refused. */
+  freeze(): void
   /** Lets new connections through again. */
   mend(): Promise<void>
 }
@@ -66,6 +68,13 @@ export async function openDatabaseProxy(databaseUrl: string): Promise<DatabasePr
     cut() {
       server.close()
       breakAll()
+    },
+    freeze() {
+      server.close()
+      for (const socket of sockets) {
+        socket.unpipe()
+        socket.pause()
+      }
     },
     mend: () => listen(ownPort),
     [Symbol.dispose]() {

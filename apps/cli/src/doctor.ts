@@ -1,6 +1,7 @@
 import { access, constants, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '@wombat/engine'
+import { describeLeader } from './doctor-leader.ts'
 import { checkRedis } from './doctor-redis.ts'
 import { describeRoutes } from './doctor-routes.ts'
 import { CliError, messageOf } from './errors.ts'
@@ -129,7 +130,8 @@ async function checkDatabase(settings: Settings): Promise<Finding[]> {
     await using server = await openServer(settings, 'doctor')
     const { examineDatabase } = await import('@wombat/engine')
     const facts = await examineDatabase(server.url)
-    const findings = [...describeDatabase(facts, server.description), ...describeRoutes(facts, settings)]
+    const known = describeDatabase(facts, server.description)
+    const findings = [...known, ...describeLeader(facts), ...describeRoutes(facts, settings)]
     // With REDIS_URL the queue is not in the database.
     return settings.config.REDIS_URL === undefined ? findings : findings.filter(({ what }) => what !== 'queue')
   } catch (error) {

@@ -15,16 +15,13 @@ export interface SessionLockOptions {
   /** Runs while the lock is held; `signal` is aborted when it is lost or given back. It must not throw. */
   readonly work: (signal: AbortSignal) => Promise<void>
   readonly onError: (error: Error) => void
+  /** PostgreSQL ends a session that has been silent for this long, whatever holds up its process or the network. */
+  readonly silenceMs?: number
 }
 
 /** The first of the two numbers of our advisory locks; the migrations have a lock of one number, which is another space. */
 const LOCK_SPACE = 0x776f6d62
-/** How often the holder is heard of, and how often the others ask for the lock. */
-const BEAT_MS = 1_000
-/** PostgreSQL ends a session that has been silent for this long, whatever holds up its process or the network. */
 const SILENCE_MS = 10_000
-/** Who gets no answer for this long gives up its session. */
-const ANSWER_MS = 5_000
 const RETRY_MS = { first: 100, most: 2_000 }
 
 /**
@@ -34,6 +31,11 @@ const RETRY_MS = { first: 100, most: 2_000 }
  * breaks this, as it breaks LISTEN.
  */
 export function openSessionLock(options: SessionLockOptions): SessionLock {
+  const { silenceMs = SILENCE_MS } = options
+  /** How often the holder is heard of, and how often the others ask for the lock. */
+  const beatMs = silenceMs / 10
+  /** Who gets no answer for this long gives up its session. */
+  const answerMs = silenceMs / 2
   const closing = new AbortController()
   let isHeld = false
 
@@ -55,7 +57,7 @@ export function openSessionLock(options: SessionLockOptions): SessionLock {
   }
 
   async function useSession(onAnswer: () => void) {
-    const client = createClient(options)
+    const client = createClient(options, answerMs)
     const ended = new AbortController()
     let fault: Error | undefined
     client.on('error', (error) => {
@@ -67,7 +69,7 @@ export function openSessionLock(options: SessionLockOptions): SessionLock {
     let working: Promise<void> = Promise.resolve()
     try {
       await client.connect()
-      await client.query(`SET idle_session_timeout = ${SILENCE_MS}`)
+      await client.query(`SET idle_session_timeout = ${silenceMs}`)
       while (!over.aborted) {
         if (isHeld) {
           await client.query('SELECT 1')
@@ -76,13 +78,13 @@ export function openSessionLock(options: SessionLockOptions): SessionLock {
           working = options.work(over)
         }
         onAnswer()
-        await pause(BEAT_MS, over)
+        await pause(beatMs, over)
       }
     } finally {
       ended.abort()
       await working
       isHeld = false
-      await endWithin(client, ANSWER_MS)
+      await endWithin(client, answerMs)
     }
     if (fault !== undefined) {
       throw fault
@@ -101,13 +103,13 @@ export function openSessionLock(options: SessionLockOptions): SessionLock {
   }
 }
 
-function createClient({ url, applicationName }: SessionLockOptions): pg.Client {
+function createClient({ url, applicationName }: SessionLockOptions, answerMs: number): pg.Client {
   return new pg.Client({
     connectionString: url,
     application_name: applicationName,
     keepAlive: true,
-    connectionTimeoutMillis: ANSWER_MS,
-    query_timeout: ANSWER_MS,
+    connectionTimeoutMillis: answerMs,
+    query_timeout: answerMs,
   })
 }
 

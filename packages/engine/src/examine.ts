@@ -1,10 +1,11 @@
 import { MODELS, type ModelId } from '@wombat/contract'
-import { openDatabase, pendingMigrations, type Statement } from '@wombat/database'
+import { type LockHolder, openDatabase, pendingMigrations, type Statement } from '@wombat/database'
 import { listRouteStates, type RouteState } from '@wombat/images'
 import { examineRedis, openPostgresQueue, type RedisFacts } from '@wombat/queue'
 import type { Config } from './config.ts'
 import { openModels, type ServedModels } from './models.ts'
 import { openStore } from './open-store.ts'
+import { findLeader } from './scheduler.ts'
 
 /* What `wombat doctor` finds out. Nothing here changes anything but for the store, which tries to write. */
 
@@ -17,6 +18,8 @@ export interface DatabaseFacts {
   readonly clockAheadMs: number
   /** Undefined when it works. */
   readonly queueFault: string | undefined
+  /** The process that keeps house for all, if any does. */
+  readonly leader: LockHolder | undefined
   /** Routes that are down or parked now. */
   readonly closedRoutes: readonly Pick<RouteState, 'route' | 'state' | 'openUntil' | 'reason'>[]
 }
@@ -41,6 +44,7 @@ export async function examineDatabase(url: string): Promise<DatabaseFacts> {
       pendingMigrations: pending,
       clockAheadMs: Math.round((row?.ms ?? after) - (before + after) / 2),
       queueFault: pending.length > 0 ? undefined : await findQueueFault(url),
+      leader: await findLeader(url),
       closedRoutes: pending.length > 0 ? [] : (await listRouteStates(db)).filter(({ state }) => state !== 'closed'),
     }
   } finally {

@@ -18,6 +18,8 @@ export interface Closing {
 const LOOK_EVERY_MS = 25
 /** Who has connected and said nothing is given this long: the first request is on its way. */
 const FIRST_REQUEST_MS = 1_000
+/** More keep coming then than can be taken. */
+const TAKE_ALL_MS = 2_000
 /** Even without any grace: what is said to those who wait needs a moment. */
 const LEAST_GRACE_MS = 1_000
 
@@ -36,8 +38,10 @@ export function registerClosing(app: FastifyInstance, engine: Engine, lane: HotL
   const connections = new Map<Socket, Connection>()
   const answers = new Set<ServerResponse>()
   let hasOthers = false
+  let taken = 0
 
   server.on('connection', (socket: Socket) => {
+    taken += 1
     connections.set(socket, { sinceMs: performance.now(), bytesRead: -1 })
     socket.once('close', () => connections.delete(socket))
   })
@@ -49,6 +53,16 @@ export function registerClosing(app: FastifyInstance, engine: Engine, lane: HotL
     }
     done()
   })
+
+  /** The system resets who is connected and was not taken yet, and Node takes one connection each turn. */
+  async function takeAll() {
+    const deadlineMs = performance.now() + TAKE_ALL_MS
+    let before: number
+    do {
+      before = taken
+      await nextTurn()
+    } while (taken > before && performance.now() < deadlineMs)
+  }
 
   function closeIdle() {
     const busy = new Set([...answers].map(({ socket }) => socket))
@@ -83,12 +97,8 @@ export function registerClosing(app: FastifyInstance, engine: Engine, lane: HotL
       await sleep(delayMs)
       hasOthers = engine.config.PUBLIC_URL !== undefined && (await hasOtherServers(engine))
       server.closeIdleConnections = () => {}
-      // Right after a look at the network, when hardly anybody is connected whom we don't know of yet.
-      await nextTurn()
-      void app.close()
-      while (server.listening) {
-        await nextTurn()
-      }
+      await takeAll()
+      server.close()
     },
     async stop({ graceMs }) {
       const looking = setInterval(() => setImmediate(closeIdle), LOOK_EVERY_MS)
