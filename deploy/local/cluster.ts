@@ -61,10 +61,16 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const apiKey = await readKey(directory)
   const url = `http://${HOST}:${ports.nginx}`
   const env = {
+    // As long as a picture takes: a worker that is restarted ends what it has begun. Three seconds are for a terminal.
+    SHUTDOWN_GRACE_SECONDS: '20',
+    ...options.settings,
     DATABASE_URL: postgres.url,
     REDIS_URL: `redis://${HOST}:${ports.redis}`,
     S3_BUCKET: BUCKET,
     S3_ENDPOINT: `http://${HOST}:${ports.s3}`,
+    S3_REGION: 'us-east-1',
+    S3_FORCE_PATH_STYLE: 'true',
+    S3_PREFIX: '',
     S3_ACCESS_KEY_ID: 'local',
     S3_SECRET_ACCESS_KEY: 'local',
     DATA_DIR: path.join(directory, 'wombat'),
@@ -72,9 +78,6 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     PUBLIC_URL: url,
     TRUST_PROXY: 'loopback',
     BOOTSTRAP_API_KEY: apiKey,
-    // As long as a picture takes: a worker that is restarted ends what it has begun. Three seconds are for a terminal.
-    SHUTDOWN_GRACE_SECONDS: '20',
-    ...options.settings,
   }
   const place: Place = { directory, ports, programs, env }
   const parts = new Map<string, Part>()

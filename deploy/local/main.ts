@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { CONFIG_VARIABLES } from '@wombat/engine'
 import { type Cluster, startCluster } from './cluster.ts'
 import { runTrial } from './trial/trial.ts'
 
@@ -13,8 +14,8 @@ const USAGE = `usage: npm run local -- [--port 8080] [--data-dir DIR] [--trial [
   --data-dir  keeps all state there. Default: a temporary directory, which goes at the end
   --trial     sends images through the cluster while each process is restarted and killed, and compares everything
 
-A DATABASE_URL in the environment is used instead of a PostgreSQL of its own. Other settings of Wombat are taken from
-.env of the checkout, as usual.`
+A DATABASE_URL in the environment is used instead of a PostgreSQL of its own. Other settings of Wombat are taken from the
+environment and from .env of the checkout, as usual. The trial has settings of its own.`
 
 const { values } = parseArgs({
   options: {
@@ -58,11 +59,17 @@ async function main(stop: AbortSignal) {
     process.exitCode = faults.length === 0 ? 0 : 1
     return
   }
-  const settings = { SYNTHETIC: process.env.SYNTHETIC ?? 'auto' }
+  const settings = settingsOfEnvironment()
   const cluster = stack.use(await startCluster({ directory, port, databaseUrl, settings, report }))
   console.log(describe(cluster, directory))
   await (stop.aborted ? undefined : once(stop, 'abort'))
   console.log('\nstopping')
+}
+
+/** Those of Wombat. What the cluster decides by itself wins over them. */
+function settingsOfEnvironment(): Record<string, string> {
+  const entries = CONFIG_VARIABLES.map(({ name }) => [name, process.env[name]] as const)
+  return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
 }
 
 async function openDirectory(given: string | undefined, stack: AsyncDisposableStack): Promise<string> {

@@ -165,15 +165,25 @@ async function readAgain(deliveries: readonly Delivery[]): Promise<string[]> {
   const rest = [...deliveries]
   const look = async () => {
     for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
-      const { url, sha256 } = next
-      const answer = await fetch(url)
-      const bytes = new Uint8Array(await answer.arrayBuffer())
-      const found = createHash('sha256').update(bytes).digest('hex')
-      if (answer.status !== 200 || (found !== sha256 && answer.headers.get('etag') !== `"${found}"`)) {
-        faults.push(`${url} answers ${answer.status} with other bytes than its client got`)
+      const fault = await findFault(next).catch((error: unknown) => `can't be read: ${String(error)}`)
+      if (fault !== undefined) {
+        faults.push(`${next.url} ${fault}`)
       }
     }
   }
   await Promise.all(Array.from({ length: PARALLEL }, look))
   return faults
+}
+
+async function findFault({ url, sha256 }: Delivery): Promise<string | undefined> {
+  const answer = await fetch(url)
+  const found = createHash('sha256')
+    .update(new Uint8Array(await answer.arrayBuffer()))
+    .digest('hex')
+  if (answer.status !== 200) {
+    return `answers ${answer.status}`
+  }
+  // What was delivered as keep-alive has comments in it that the stored picture has not.
+  const isSame = found === sha256 || answer.headers.get('etag') === `"${found}"`
+  return isSame ? undefined : 'answers with other bytes than its client got'
 }
