@@ -9,10 +9,11 @@ const SCRIPTS: ReadonlyMap<string, () => Promise<(options: BenchOptions) => Prom
   ['image', async () => (await import('./image.ts')).benchImage],
   ['restart', async () => (await import('./restart.ts')).benchRestart],
   ['outage', async () => (await import('./outage.ts')).tryOutage],
+  ['restarts', async () => (await import('./restarts.ts')).tryRestarts],
 ])
 
-/** A trial that takes minutes, and only runs when it is named. */
-const TRIALS = ['outage']
+/** Trials that take minutes, and only run when they are named. */
+const TRIALS = ['outage', 'restarts']
 
 const USAGE = `usage: npm run bench -- [${[...SCRIPTS.keys()].join(' | ')} ...] [--seconds 4] [--rounds 3] [--waiters 2000] [--outage 120] [--profile DIR]`
 
