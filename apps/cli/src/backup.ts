@@ -6,7 +6,7 @@ import { integer } from './arguments.ts'
 import { beginBackup, listBackups } from './backup-place.ts'
 import { addDatabaseCommand } from './command.ts'
 import { describeUrl } from './describe-url.ts'
-import { CliError } from './errors.ts'
+import { CliError, messageOf } from './errors.ts'
 import { bytes, plural } from './format.ts'
 import { type Desk, onDatabase } from './on-database.ts'
 import { type RestoreChoice, restore } from './restore.ts'
@@ -99,7 +99,9 @@ function assertEmbedded({ config }: Settings): void {
 
 async function makePlace(wanted: string, dataDir: string): Promise<string> {
   await listBackups(wanted)
-  await mkdir(wanted, { recursive: true, mode: 0o700 })
+  await mkdir(wanted, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw new CliError('configuration', `${wanted} can't be made: ${messageOf(error)}`, { cause: error })
+  })
   const place = await realpath(wanted)
   const inside = path.relative(await realpath(dataDir), place)
   if (inside === '' || !(inside.startsWith('..') || path.isAbsolute(inside))) {
