@@ -29,13 +29,20 @@ async function order(port: number): Promise<string> {
 async function digest(url: string): Promise<string> {
   const response = await fetch(url)
   assert.equal(response.status, 200, url)
-  return createHash('sha256').update(Buffer.from(await response.arrayBuffer())).digest('hex')
+  return createHash('sha256')
+    .update(Buffer.from(await response.arrayBuffer()))
+    .digest('hex')
 }
 
 test('what was there when a backup was made under load is there after a restore, with its bytes, and the books agree', async () => {
   await using folder = await createTemporaryDirectory()
   const port = await freePort()
-  const env = { PORT: `${port}`, BOOTSTRAP_API_KEY: API_KEY, SYNTHETIC_LATENCY_MS: '1', RATE_LIMIT_PER_MINUTE: '100000' }
+  const env = {
+    PORT: `${port}`,
+    BOOTSTRAP_API_KEY: API_KEY,
+    SYNTHETIC_LATENCY_MS: '1',
+    RATE_LIMIT_PER_MINUTE: '100000',
+  }
   const options = { folder: folder.path, env }
   const place = path.join(folder.path, 'backups')
 
