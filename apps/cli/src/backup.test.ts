@@ -22,8 +22,8 @@ async function order(port: number): Promise<string> {
     body: JSON.stringify({ prompt: 'a wombat with two copies of its map', model: 'standard' }),
   })
   assert.equal(response.status, 200, await response.clone().text())
-  const [image] = await response.json()
-  return image.url
+  const [image]: { url: string }[] = JSON.parse(await response.text())
+  return image?.url ?? ''
 }
 
 async function digest(url: string): Promise<string> {

@@ -9,7 +9,7 @@ const opened: number[] = []
 function openAll() {
   try {
     for (;;) {
-      opened.push(openSync('/dev/null'))
+      opened.push(openSync('/dev/null', 'r'))
     }
   } catch (error) {
     if (errorCode(error) !== 'EMFILE') {
