@@ -2,6 +2,7 @@ import { access, chmod, constants, mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { joinEmbeddedPostgres } from '@wombat/embedded'
 import { DatabaseUnreachableError, type Operator, openOperator, reachDatabase } from '@wombat/engine'
+import { describeUrl } from './describe-url.ts'
 import { CliError, messageOf, systemCode } from './errors.ts'
 import type { Settings } from './settings.ts'
 
@@ -47,6 +48,8 @@ export async function hasDatabase({ config, dataDir }: Settings): Promise<boolea
 }
 
 export interface Connection extends AsyncDisposable {
+  /** For what needs a session of its own. */
+  readonly url: string
   readonly db: Operator['db']
 }
 
@@ -56,6 +59,7 @@ export async function connect(settings: Settings, purpose: string): Promise<Conn
   try {
     const { db, close } = await openOperator(server.url)
     return {
+      url: server.url,
       db,
       async [Symbol.asyncDispose]() {
         await close()
@@ -153,12 +157,4 @@ const OBSTACLES: Readonly<Record<string, string>> = {
   EROFS: 'that file system is read-only',
   ENOTDIR: 'a part of that path is a file',
   ENOSPC: 'that disk is full',
-}
-
-/** Host and database of a URL, for people; never its user or password. */
-export function describeUrl(databaseUrl: string): string {
-  const url = new URL(databaseUrl)
-  const host = url.searchParams.get('host') ?? url.hostname
-  const port = url.searchParams.get('port') ?? url.port
-  return `${host === '' ? 'localhost' : host}${port === '' ? '' : `:${port}`}${url.pathname}`
 }

@@ -10,6 +10,7 @@ export type EngineModule = typeof import('@wombat/engine')
 
 export interface Desk {
   readonly db: Database
+  readonly databaseUrl: string
   readonly engine: EngineModule
   readonly settings: Settings
   /** What an operator may do, signed with the user's name for the audit log. */
@@ -49,9 +50,9 @@ export async function onDatabase(
     }
     await using connection = await connect(settings, purpose)
     if (!stop.aborted) {
-      const { db } = connection
+      const { db, url: databaseUrl } = connection
       const operations = engine.openOperations(db, { actor: commandActor(), config: settings.config })
-      terminal.print(await work({ db, engine, settings, operations, stop }))
+      terminal.print(await work({ db, databaseUrl, engine, settings, operations, stop }))
     }
   })
 }

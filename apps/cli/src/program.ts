@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addAccountCommands } from './account.ts'
+import { addBackupCommands } from './backup.ts'
 import { addCreditCommands } from './credit.ts'
 import { addDoctorCommand } from './doctor-command.ts'
 import { addGenerateCommand } from './generate-command.ts'
@@ -49,6 +50,7 @@ export function createProgram(terminal: Terminal): Command {
   addRouteCommands(program, terminal)
   addWebhookCommands(program, terminal)
   addStoreCommands(program, terminal)
+  addBackupCommands(program, terminal)
   addTopCommand(program, terminal)
   return program
 }

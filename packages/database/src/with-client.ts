@@ -5,7 +5,7 @@ export interface Queryable {
   query(text: string, values?: readonly unknown[]): Promise<{ rows: any[]; rowCount: number | null }>
 }
 
-/** Runs one piece of work on a connection of its own, which is closed afterwards. For tools and tests. */
+/** Runs one piece of work on a connection of its own, which is closed afterwards. For tools, backups and tests. */
 export async function withClient<T>(url: string, work: (client: Queryable) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url })
   // A server that goes away is reported by the query under way; without a listener it would end the process as well.

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import { errorCode } from './error-code.ts'
+import { errorCode, unlessOutOfFiles } from './error-code.ts'
 
 /** A process for all time: a number is given to another process later, number and start are not. */
 export interface ProcessIdentity {
@@ -36,7 +36,7 @@ export async function readCommandLine(pid: number): Promise<string> {
   if (process.platform !== 'linux') {
     return await runPs(pid, ['command='])
   }
-  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(unlessOutOfFiles(''))
   return text.replaceAll('\0', ' ')
 }
 

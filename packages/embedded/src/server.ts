@@ -3,6 +3,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Binaries, removeOldCopies } from './binaries.ts'
 import { writeSettings } from './cluster.ts'
+import { unlessOutOfFiles } from './error-code.ts'
 import { hasProcess, identifyProcess, readCommandLine } from './living-process.ts'
 import { findNewestLog, readTail, tidyLog } from './log.ts'
 import { run } from './run.ts'
@@ -104,7 +105,7 @@ async function findSettledPostmaster(clusterDir: string): Promise<Postmaster | u
 
 /** What postmaster.pid says, if the process it names is really the server of this cluster. */
 async function findPostmaster(clusterDir: string): Promise<Postmaster | undefined> {
-  const text = await readFile(pidFile(clusterDir), 'utf8').catch(() => '')
+  const text = await readFile(pidFile(clusterDir), 'utf8').catch(unlessOutOfFiles(''))
   const [pidLine = '', , , , socketDir = '', , , status = ''] = text.split('\n')
   const pid = Number.parseInt(pidLine, 10)
   const isServer =
@@ -118,7 +119,7 @@ async function findPostmaster(clusterDir: string): Promise<Postmaster | undefine
  * process that has the pid now, and a zombie, for the server.
  */
 async function removeForeignPid(clusterDir: string): Promise<void> {
-  const pid = Number.parseInt(await readFile(pidFile(clusterDir), 'utf8').catch(() => ''), 10)
+  const pid = Number.parseInt(await readFile(pidFile(clusterDir), 'utf8').catch(unlessOutOfFiles('')), 10)
   if (hasProcess(pid) && (await findPostmaster(clusterDir)) === undefined) {
     await rm(pidFile(clusterDir), { force: true })
   }

@@ -54,6 +54,7 @@ export {
   showAccount,
   toImageId,
   verifyLedger,
+  withClient,
   withdrawKey,
 } from './operate.ts'
 export { type ErasedAccount, type ErasedImage, type ErasureCounts, eraseAccount, eraseImage } from './operate-erase.ts'

@@ -29,7 +29,7 @@ export {
   listKeys,
   setAccountDisabled,
 } from '@wombat/accounts'
-export type { Database } from '@wombat/database'
+export { type Database, withClient } from '@wombat/database'
 export { type LedgerFault, type LedgerLine, type LedgerReport, listEntries, verifyLedger } from '@wombat/ledger'
 
 export interface Operator {

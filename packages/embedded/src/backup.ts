@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { copyFile, copyTree, syncDirectory } from './copy-files.ts'
+
+/** One session of the server, which ends after the copy: with it ends everything that this file asks for. */
+export interface BackupSession {
+  query(text: string): Promise<{ rows: readonly Readonly<Record<string, unknown>>[] }>
+}
+
+export interface BackupOptions {
+  readonly dataDir: string
+  /** A directory that is made, in which the copy becomes a cluster of its own. */
+  readonly to: string
+  readonly session: BackupSession
+  readonly stop: AbortSignal
+  readonly onFile: (bytes: number) => void
+}
+
+/**
+ * Copies the cluster of a data directory while its server runs, by PostgreSQL's low-level API for backups. The copy is
+ * that of the moment at which this returns; a server that is started on it replays its log up to there first. What is left
+ * in `to` after an error is no backup.
+ */
+export async function copyRunningCluster({ dataDir, to, session, stop, onFile }: BackupOptions): Promise<void> {
+  const clusterDir = path.join(dataDir, 'postgres')
+  // Else a checkpoint would let go of the log that the copy needs. Temporary: it ends with the session.
+  const slot = `wombat_backup_${randomBytes(6).toString('hex')}`
+  await session.query(`SELECT pg_create_physical_replication_slot('${slot}', true, true)`)
+  await session.query(`SELECT pg_backup_start('wombat backup', fast => true)`)
+  await copyTree({ from: clusterDir, to, isSkipped: isLeftOut, stop, onFile })
+  await copyControlFile(clusterDir, to)
+  const stopped = await session.query(
+    'SELECT labelfile AS label, pg_walfile_name(lsn - 1) AS last FROM pg_backup_stop(wait_for_archive => false)',
+  )
+  const { label, last } = stopped.rows[0] ?? {}
+  if (typeof label !== 'string' || typeof last !== 'string') {
+    throw new Error('PostgreSQL did not say where the backup ends.')
+  }
+  await writeFile(path.join(to, 'backup_label'), label, { mode: 0o600, flush: true })
+  await copyLog(clusterDir, to, { first: firstSegment(label), last, stop, onFile })
+  await syncDirectory(to)
+}
+
+/** What a server makes anew, what belongs to the running one, and what is copied last. */
+const EMPTY_DIRECTORIES: ReadonlySet<string> = new Set([
+  'log',
+  'pg_dynshmem',
+  'pg_notify',
+  'pg_replslot',
+  'pg_serial',
+  'pg_snapshots',
+  'pg_stat_tmp',
+  'pg_subtrans',
+  'pg_wal',
+])
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  'backup_label',
+  'backup_label.old',
+  'postgresql.conf.new',
+  'postmaster.opts',
+  'postmaster.pid',
+  'start.log',
+  'tablespace_map',
+])
+const CONTROL_FILE = path.join('global', 'pg_control')
+
+function isLeftOut(name: string): boolean {
+  const base = path.basename(name)
+  return (
+    LEFT_OUT.has(name) ||
+    EMPTY_DIRECTORIES.has(path.dirname(name)) ||
+    name === CONTROL_FILE ||
+    base.startsWith('pgsql_tmp') ||
+    base.startsWith('pg_internal.init')
+  )
+}
+
+const CONTROL_TRIES = 50
+const CONTROL_PAUSE_MS = 20
+
+/** The server rewrites it in place, at checkpoints and seldom else: two reads that agree have not met a half of one. */
+async function copyControlFile(clusterDir: string, to: string): Promise<void> {
+  const file = path.join(clusterDir, CONTROL_FILE)
+  let before = await readFile(file)
+  for (let attempt = 0; attempt < CONTROL_TRIES; attempt += 1) {
+    await sleep(CONTROL_PAUSE_MS)
+    const now = await readFile(file)
+    if (now.equals(before)) {
+      await writeFile(path.join(to, CONTROL_FILE), now, { mode: 0o600, flush: true })
+      return
+    }
+    before = now
+  }
+  throw new Error(`${file} never stays the same.`)
+}
+
+function firstSegment(label: string): string {
+  const name = /^START WAL LOCATION: \S+ \(file ([0-9A-F]{24})\)$/m.exec(label)?.[1]
+  if (name === undefined) {
+    throw new Error(`PostgreSQL's backup label does not say where its log begins: ${label}`)
+  }
+  return name
+}
+
+/** All of the log from the beginning of the backup to its end; a server refuses to start on less. */
+async function copyLog(
+  clusterDir: string,
+  to: string,
+  { first, last, stop, onFile }: { first: string; last: string; stop: AbortSignal; onFile: (bytes: number) => void },
+): Promise<void> {
+  const names = await readdir(path.join(clusterDir, 'pg_wal'))
+  const needed = names.filter((name) => /^[0-9A-F]{24}$/.test(name) && name >= first && name <= last)
+  const expected = segmentNumber(last) - segmentNumber(first) + 1
+  if (needed.length !== expected) {
+    throw new Error(
+      `Of PostgreSQL's log from ${first} to ${last} there are ${needed.length} of ${expected} files, so this is no backup.`,
+    )
+  }
+  for (const name of needed) {
+    stop.throwIfAborted()
+    onFile(await copyFile(path.join(clusterDir, 'pg_wal', name), path.join(to, 'pg_wal', name)))
+  }
+  await syncDirectory(path.join(to, 'pg_wal'))
+}
+
+/** Names are timeline, high and low half of a position, of which a segment of 16 MB takes the last six digits. */
+function segmentNumber(name: string): number {
+  return Number.parseInt(name.slice(8, 16), 16) * 256 + Number.parseInt(name.slice(16), 16)
+}
