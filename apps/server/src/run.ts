@@ -5,6 +5,7 @@ import {
   type Logger,
   openEngine,
   prepareDatabase,
+  startPruning,
   startRetention,
   startSweep,
   startWebhooks,
@@ -56,7 +57,12 @@ export async function runWombat(
     }
     if (role !== 'api') {
       const worker = await startWorker(engine)
-      parts.push({ stop: () => worker.stop({ graceMs }) }, startSweep(engine), startRetention(engine))
+      parts.push(
+        { stop: () => worker.stop({ graceMs }) },
+        startSweep(engine),
+        startRetention(engine),
+        startPruning(engine),
+      )
       const webhooks = startWebhooks(engine)
       parts.push({ stop: () => webhooks.stop({ graceMs }) })
     }

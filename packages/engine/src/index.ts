@@ -91,6 +91,7 @@ export type {
 } from './operations.ts'
 export type { Page, PageWish } from './pages.ts'
 export { produceNext } from './produce.ts'
+export { pruneOnce, startPruning } from './prune.ts'
 export { assertNotRefusedTooOften, imageUrl, type RequestAnswer, requestImages } from './request.ts'
 export { removeExpired, startRetention, transcodeOriginals } from './retain.ts'
 export { imageStatus, toErrorCode } from './status.ts'

@@ -6,7 +6,6 @@ import {
   findPromisedSize,
   replaceOriginal,
 } from '@wombat/images'
-import { removeOldSpending } from '@wombat/ledger'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
 import { listRetentions } from './plans.ts'
@@ -35,7 +34,6 @@ export function startRetention(engine: Engine): { stop(): Promise<void> } {
 
 async function retain(engine: Engine, signal: AbortSignal): Promise<void> {
   await removeExpired(engine, signal)
-  await removeOldSpending(engine.db)
   await transcodeOriginals(engine, signal)
 }
 

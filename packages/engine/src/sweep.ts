@@ -7,7 +7,6 @@ import {
   findOverdue,
   forgetGarbage,
   postponeGarbage,
-  removeOldIdempotencyKeys,
 } from '@wombat/images'
 import { failImage } from '@wombat/ledger'
 import { countFailure } from './count-failure.ts'
@@ -19,7 +18,6 @@ import { repeat } from './repeat.ts'
 const SWEEP_INTERVAL_MS = 1_000
 const GARBAGE_INTERVAL_MS = 60_000
 const TIDY_INTERVAL_MS = 3_600_000
-const IDEMPOTENCY_BATCH = 5_000
 /** How long an announced image may stay unclaimed before it is announced again. */
 const AGAIN_SECONDS = 60
 /** In a lane where no job waits, an image that is due for this long has lost its job, or a dead worker holds that. */
@@ -121,10 +119,7 @@ async function removeGarbage(engine: Engine): Promise<void> {
   } while (batch.length === MOST_AT_ONCE && !engine.isStopping)
 }
 
-/** What only has to be gone some day: unfinished files, and idempotency keys that count no more. */
+/** What only has to be gone some day: unfinished files. */
 async function tidyUp(engine: Engine): Promise<void> {
   await engine.store.tidy()
-  while (!engine.isStopping && (await removeOldIdempotencyKeys(engine.db, IDEMPOTENCY_BATCH)) === IDEMPOTENCY_BATCH) {
-    // Small batches, so that no statement holds the table for long.
-  }
 }

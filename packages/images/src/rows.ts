@@ -64,10 +64,11 @@ export interface ImageStatusRow extends ImageRow {
   readonly model: string
   readonly quality: string
   readonly ageSeconds: number
-  /** Images that were accepted before this one and still wait; counted up to a limit. */
+  /** Images of its model that wait and are due before this one; counted up to a limit. */
   readonly ahead: number
 }
 
+// The order makes the count one walk along images_due_idx, whatever the statistics say.
 const FIND_STATUS: Statement = {
   name: 'find-image-status',
   text: `SELECT ${COLUMNS},
@@ -75,8 +76,8 @@ const FIND_STATUS: Statement = {
            extract(epoch FROM now() - i.created_at)::float8 AS "ageSeconds",
            CASE WHEN i.status = 'queued' THEN (
              SELECT count(*) FROM (
-               SELECT FROM images w WHERE w.status = 'queued' AND w.model = i.model AND w.created_at < i.created_at
-               LIMIT 1000) a)
+               SELECT FROM images w WHERE w.status = 'queued' AND w.model = i.model AND w.due_at < i.due_at
+               ORDER BY w.due_at LIMIT 1000) a)
              ELSE 0 END::int AS ahead
          FROM images i JOIN requests r ON r.id = i.request_id WHERE i.id = $1`,
 }
@@ -163,7 +164,8 @@ export async function matchReplay(
 const REMOVE_OLD_KEYS: Statement = {
   name: 'remove-old-idempotency-keys',
   text: `DELETE FROM idempotency_keys WHERE (account_id, key_hash) IN (
-           SELECT account_id, key_hash FROM idempotency_keys WHERE created_at < now() - interval '24 hours' LIMIT $1)
+           SELECT account_id, key_hash FROM idempotency_keys WHERE created_at < now() - interval '24 hours'
+           ORDER BY created_at LIMIT $1)
          RETURNING request_id`,
 }
 
