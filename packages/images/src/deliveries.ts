@@ -126,8 +126,8 @@ export async function giveUpDeliveries(db: Database, limit: number): Promise<num
 
 const PRUNE: Statement = {
   name: 'prune-deliveries',
-  text: `DELETE FROM webhook_deliveries WHERE id IN (
-           SELECT id FROM webhook_deliveries WHERE created_at < now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2)
+  text: `DELETE FROM webhook_deliveries WHERE id = ANY (ARRAY(
+           SELECT id FROM webhook_deliveries WHERE created_at < now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2))
          RETURNING id`,
 }
 

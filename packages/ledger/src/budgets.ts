@@ -53,9 +53,10 @@ export async function findBudgetExcess(db: Database, keyId: string, credits: num
 
 const REMOVE_OLD: Statement = {
   name: 'remove-old-spending',
-  text: `DELETE FROM key_spending WHERE (key_id, period, begins) IN (
-           SELECT key_id, period, begins FROM key_spending
-           WHERE begins < date_trunc('month', now() AT TIME ZONE 'UTC')::date - 31 ORDER BY begins LIMIT $1)
+  text: `DELETE FROM key_spending WHERE ctid = ANY (ARRAY(
+           SELECT ctid FROM key_spending
+           WHERE begins < date_trunc('month', now() AT TIME ZONE 'UTC')::date - 31
+           ORDER BY begins LIMIT $1 FOR UPDATE SKIP LOCKED))
          RETURNING begins`,
 }
 

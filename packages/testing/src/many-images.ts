@@ -110,8 +110,8 @@ function statements({ images, accounts, queued, generating }: ManyImages): strin
        SELECT ${ACCOUNT('n')}, 'many ' || n, 'professional', 0 FROM generate_series(1, ${accounts}) AS n`,
       `INSERT INTO api_keys (id, account_id, hash, last_four)
        SELECT ${UUID('key', 'n')}, ${ACCOUNT('n')}, sha256(convert_to('many-key-' || n, 'UTF8')), 'many' FROM generate_series(1, ${accounts}) AS n`,
-      `INSERT INTO webhooks (id, account_id, url, secret)
-       SELECT ${UUID('webhook', 'n')}, ${ACCOUNT('n')}, 'http://127.0.0.1:9/', 'secret' FROM generate_series(1, ${Math.ceil(accounts / 10)}) AS n`,
+      `INSERT INTO webhooks (id, account_id, url, secret, disabled_at)
+       SELECT ${UUID('webhook', 'n')}, ${ACCOUNT('n')}, 'http://127.0.0.1:9/', 'secret', now() FROM generate_series(1, ${Math.ceil(accounts / 10)}) AS n`,
       `INSERT INTO ledger_entries (account_id, kind, amount, balance_after, ref, created_at)
        SELECT ${ACCOUNT('n')}, 'grant', ${CREDITS}, ${CREDITS}, 'many ' || n, now() - interval '366 days' FROM generate_series(1, ${accounts}) AS n`,
       // One credit each, so that who carries on from whom can be computed; what failed comes back with the last entries.
