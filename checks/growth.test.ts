@@ -15,8 +15,8 @@ import { startTestServer } from './server-fixture.ts'
 import { startReceiver } from './webhook-receiver.ts'
 
 const MANY = { images: 40_000, accounts: 100, queued: 8, generating: 4 }
-/** Beyond a batch, a page, and what waits and is in the making; a fortieth of the images. */
-const MOST_ROWS = 1_000
+/** Beyond a batch of 500 that two take at once, a page, and what waits; a twentieth of the images. */
+const MOST_ROWS = 2_000
 const TABLES = new Set(['images', 'requests', 'ledger_entries', 'attempts', 'idempotency_keys', 'webhook_deliveries'])
 const TOKEN = 'growth-secret-0123456789abcdef'
 const SIGNAL = new AbortController().signal

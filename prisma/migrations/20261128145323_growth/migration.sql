@@ -73,11 +73,10 @@ BEGIN
       WHERE i.status IN ('failed', 'removed') AND i.created_at < now() - make_interval(secs => older_than_seconds)
       ORDER BY i.created_at, i.id LIMIT most)
     FOR UPDATE SKIP LOCKED) l;
-  SELECT array_agg(l.id) INTO gone FROM (
-    SELECT i.id FROM images i
-    WHERE i.request_id = ANY (of_requests) AND i.status IN ('failed', 'removed')
-      AND i.created_at < now() - make_interval(secs => older_than_seconds)
-    FOR UPDATE) l;
+  -- Request by request: by their age all that is to be forgotten would be looked at for each batch.
+  SELECT array_agg(l.id) INTO gone FROM unnest(of_requests) AS of_request CROSS JOIN LATERAL (
+      SELECT i.id, i.status, i.created_at FROM images i WHERE i.request_id = of_request FOR UPDATE) l
+    WHERE l.status IN ('failed', 'removed') AND l.created_at < now() - make_interval(secs => older_than_seconds);
   IF gone IS NULL THEN
     RETURN 0;
   END IF;
