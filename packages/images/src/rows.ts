@@ -68,17 +68,12 @@ export interface ImageStatusRow extends ImageRow {
   readonly ahead: number
 }
 
-// The order makes the count one walk along images_due_idx, whatever the statistics say.
 const FIND_STATUS: Statement = {
   name: 'find-image-status',
   text: `SELECT ${COLUMNS},
            r.alt, r.width, r.height, r.final_prompt AS "finalPrompt", i.model, r.quality,
            extract(epoch FROM now() - i.created_at)::float8 AS "ageSeconds",
-           CASE WHEN i.status = 'queued' THEN (
-             SELECT count(*) FROM (
-               SELECT FROM images w WHERE w.status = 'queued' AND w.model = i.model AND w.due_at < i.due_at
-               ORDER BY w.due_at LIMIT 1000) a)
-             ELSE 0 END::int AS ahead
+           CASE WHEN i.status = 'queued' THEN count_ahead(i.model, i.due_at, 1000) ELSE 0 END AS ahead
          FROM images i JOIN requests r ON r.id = i.request_id WHERE i.id = $1`,
 }
 
