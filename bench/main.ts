@@ -10,12 +10,13 @@ const SCRIPTS: ReadonlyMap<string, () => Promise<(options: BenchOptions) => Prom
   ['restart', async () => (await import('./restart.ts')).benchRestart],
   ['outage', async () => (await import('./outage.ts')).tryOutage],
   ['restarts', async () => (await import('./restarts.ts')).tryRestarts],
+  ['growth', async () => (await import('./growth.ts')).tryGrowth],
 ])
 
 /** Trials that take minutes, and only run when they are named. */
-const TRIALS = ['outage', 'restarts']
+const TRIALS = ['outage', 'restarts', 'growth']
 
-const USAGE = `usage: npm run bench -- [${[...SCRIPTS.keys()].join(' | ')} ...] [--seconds 4] [--rounds 3] [--waiters 2000] [--outage 120] [--profile DIR]`
+const USAGE = `usage: npm run bench -- [${[...SCRIPTS.keys()].join(' | ')} ...] [--seconds 4] [--rounds 3] [--waiters 2000] [--outage 120] [--images 1000000] [--profile DIR]`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,6 +25,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
     waiters: { type: 'string', default: '2000' },
     outage: { type: 'string', default: '120' },
+    images: { type: 'string', default: '1000000' },
     profile: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -33,10 +35,11 @@ const options: BenchOptions = {
   rounds: Number(values.rounds),
   waiters: Number(values.waiters),
   outageSeconds: Number(values.outage),
+  images: Number(values.images),
   profileDir: values.profile,
 }
 const names = positionals.length === 0 ? [...SCRIPTS.keys()].filter((name) => !TRIALS.includes(name)) : positionals
-const areNumbersRight = [options.seconds, options.rounds, options.waiters, options.outageSeconds].every(
+const areNumbersRight = [options.seconds, options.rounds, options.waiters, options.outageSeconds, options.images].every(
   (one) => Number.isInteger(one) && one > 0,
 )
 

@@ -6,6 +6,8 @@ export interface BenchOptions {
   readonly waiters: number
   /** Of the trial `outage`. */
   readonly outageSeconds: number
+  /** Of the trial `growth`. */
+  readonly images: number
   /** Where the servers leave CPU profiles, if anywhere. */
   readonly profileDir: string | undefined
 }

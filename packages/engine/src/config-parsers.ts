@@ -187,14 +187,17 @@ export function simulation(value: string): Simulation {
 }
 
 /** Days, or `never`. */
-export function daysOrNever(value: string): number | undefined {
-  if (value.toLowerCase() === 'never') {
-    return undefined
-  }
-  try {
-    return decimal(0.000001, 36_500)(value)
-  } catch (error) {
-    throw new FormatError('never, or a number of days above 0 up to 36500', { cause: error })
+export function daysOrNever(least: number): Parser<number | undefined> {
+  return (value) => {
+    if (value.toLowerCase() === 'never') {
+      return undefined
+    }
+    try {
+      return decimal(least, 36_500)(value)
+    } catch (error) {
+      const from = least < 1 ? 'above 0' : `from ${least}`
+      throw new FormatError(`never, or a number of days ${from} up to 36500`, { cause: error })
+    }
   }
 }
 

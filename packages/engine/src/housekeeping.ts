@@ -1,5 +1,6 @@
 import type { Config } from './config.ts'
 import type { Engine } from './engine.ts'
+import { PRUNE_INTERVAL_MS, pruneOnce } from './prune.ts'
 import { retain, retentionIntervalMs } from './retain.ts'
 import { removeGarbage, SWEEP_INTERVAL_MS, sweepOnce, tidyUp } from './sweep.ts'
 import { tidyWebhooks } from './webhooks.ts'
@@ -23,5 +24,6 @@ export const HOUSEKEEPING: readonly HousekeepingJob[] = [
   { name: 'garbage', everyMs: () => MINUTE_MS, run: removeGarbage },
   { name: 'tidy', everyMs: () => HOUR_MS, run: tidyUp },
   { name: 'retention', everyMs: retentionIntervalMs, run: retain },
+  { name: 'pruning', everyMs: () => PRUNE_INTERVAL_MS, run: pruneOnce },
   { name: 'old webhooks', everyMs: () => HOUR_MS, run: tidyWebhooks },
 ]

@@ -6,7 +6,6 @@ import {
   findPromisedSize,
   replaceOriginal,
 } from '@wombat/images'
-import { removeOldSpending } from '@wombat/ledger'
 import type { Config } from './config.ts'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
@@ -27,7 +26,6 @@ export function retentionIntervalMs({ RETAIN_ORIGINALS_DAYS, DELETE_IMAGES_DAYS 
 /** Turns preserved PNGs into JPEGs, and deletes images, once their time is over. */
 export async function retain(engine: Engine, signal: AbortSignal): Promise<void> {
   await removeExpired(engine, signal)
-  await removeOldSpending(engine.db)
   await transcodeOriginals(engine, signal)
 }
 

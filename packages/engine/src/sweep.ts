@@ -7,7 +7,6 @@ import {
   findOverdue,
   forgetGarbage,
   postponeGarbage,
-  removeOldIdempotencyKeys,
 } from '@wombat/images'
 import { failImage } from '@wombat/ledger'
 import { countFailure } from './count-failure.ts'
@@ -16,7 +15,6 @@ import { describeError } from './logger.ts'
 import { isDeadProcess } from './process-identity.ts'
 
 export const SWEEP_INTERVAL_MS = 1_000
-const IDEMPOTENCY_BATCH = 5_000
 /** How long an announced image may stay unclaimed before it is announced again. */
 const AGAIN_SECONDS = 60
 /** In a lane where no job waits, an image that is due for this long has lost its job, or a dead worker holds that. */
@@ -109,10 +107,7 @@ export async function removeGarbage(engine: Engine, signal: AbortSignal): Promis
   } while (batch.length === MOST_AT_ONCE && !signal.aborted)
 }
 
-/** What only has to be gone some day: unfinished files, and idempotency keys that count no more. */
-export async function tidyUp(engine: Engine, signal: AbortSignal): Promise<void> {
+/** What only has to be gone some day: unfinished files. */
+export async function tidyUp(engine: Engine): Promise<void> {
   await engine.store.tidy()
-  while (!signal.aborted && (await removeOldIdempotencyKeys(engine.db, IDEMPOTENCY_BATCH)) === IDEMPOTENCY_BATCH) {
-    // Small batches, so that no statement holds the table for long.
-  }
 }

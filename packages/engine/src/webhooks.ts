@@ -7,7 +7,6 @@ import {
   giveUpDeliveries,
   hasDueDeliveries,
   postponeDelivery,
-  pruneDeliveries,
 } from '@wombat/images'
 import type { Engine } from './engine.ts'
 import { describeError } from './logger.ts'
@@ -23,7 +22,6 @@ const LEASE_SECONDS = 60
 /** The longest pauses after the first and each later try; the last one for all that follow. */
 const PAUSES_SECONDS = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]
 const GIVE_UP_SECONDS = 3 * 86_400
-const KEEP_DAYS = 30
 const BATCH = 1_000
 const GONE = 410
 
@@ -193,13 +191,10 @@ async function disable(engine: Engine, { id, tries, webhookId }: ClaimedDelivery
   }
 }
 
-/** Messages that nobody will send any more, and those that nobody asks for any more. Small batches, no long locks. */
+/** Messages that nobody will send any more. Small batches, no long locks. */
 export async function tidyWebhooks(engine: Engine, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && (await giveUpDeliveries(engine.db, BATCH)) === BATCH) {
     // Until all are.
-  }
-  while (!signal.aborted && (await pruneDeliveries(engine.db, { olderThanDays: KEEP_DAYS, limit: BATCH })) === BATCH) {
-    // Until all are gone.
   }
 }
 

@@ -126,17 +126,17 @@ export async function giveUpDeliveries(db: Database, limit: number): Promise<num
 
 const PRUNE: Statement = {
   name: 'prune-deliveries',
-  text: `DELETE FROM webhook_deliveries WHERE id IN (
-           SELECT id FROM webhook_deliveries WHERE created_at < now() - make_interval(days => $1) LIMIT $2)
+  text: `DELETE FROM webhook_deliveries WHERE id = ANY (ARRAY(
+           SELECT id FROM webhook_deliveries WHERE created_at < now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2))
          RETURNING id`,
 }
 
 /** Removes a batch of old messages, whatever became of them; answers how many. */
 export async function pruneDeliveries(
   db: Database,
-  options: { olderThanDays: number; limit: number },
+  options: { olderThanSeconds: number; limit: number },
 ): Promise<number> {
-  return (await db.run(PRUNE, [options.olderThanDays, options.limit])).length
+  return (await db.run(PRUNE, [options.olderThanSeconds, options.limit])).length
 }
 
 const HAS_DUE: Statement = {

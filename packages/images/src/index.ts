@@ -27,6 +27,7 @@ export {
   ImageDecodeError,
   type StoredContentType,
 } from './encode.ts'
+export { forgetImages } from './forget.ts'
 export {
   addGarbage,
   dueGarbage,

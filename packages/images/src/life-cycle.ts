@@ -89,14 +89,7 @@ export interface DueImage {
 
 const FIND_DUE: Statement = {
   name: 'find-due',
-  text: `WITH due AS (
-           SELECT id FROM images
-           WHERE status = 'queued' AND model = $3 AND announce_at <= now() + make_interval(secs => $4)
-             AND (announce_at <= now() OR due_at <= now() - make_interval(secs => $5))
-           ORDER BY announce_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-         UPDATE images i SET announce_at = now() + make_interval(secs => $2)
-         FROM due WHERE i.id = due.id
-         RETURNING i.id AS "imageId", i.fence`,
+  text: 'SELECT image_id AS "imageId", fence FROM due_images($1, $2, $3, $4, $5)',
 }
 
 /**
@@ -115,9 +108,9 @@ export async function findDue(
 ): Promise<DueImage[]> {
   const { limit, againSeconds, model, lostAfterSeconds } = options
   return await db.run<DueImage>(FIND_DUE, [
+    model,
     limit,
     againSeconds,
-    model,
     lostAfterSeconds === undefined ? 0 : againSeconds,
     lostAfterSeconds ?? 0,
   ])
@@ -125,7 +118,7 @@ export async function findDue(
 
 const FIND_OVERDUE: Statement = {
   name: 'find-overdue',
-  text: `SELECT id FROM images WHERE status = 'queued' AND deadline_at <= now() ORDER BY deadline_at LIMIT $1`,
+  text: 'SELECT overdue_images($1) AS id',
 }
 
 /** Queued images whose deadline has passed, whatever their model. */

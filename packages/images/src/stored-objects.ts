@@ -1,4 +1,4 @@
-import type { Database, Statement } from '@wombat/database'
+import { type Database, type Statement, withClient } from '@wombat/database'
 
 /** A ready image, as the store must have it. */
 export interface StoredImage {
@@ -37,14 +37,15 @@ export async function findStoredImages(db: Database, keys: readonly string[]): P
   return new Map(rows.map((row) => [row.objectKey, row]))
 }
 
-const COUNT: Statement = {
-  name: 'count-stored-images',
-  text: `SELECT count(*)::float8 AS images, coalesce(sum(size_bytes), 0)::float8 AS bytes FROM images WHERE status = 'ready'`,
-}
+const COUNT = `SELECT count(*)::float8 AS images, coalesce(sum(size_bytes), 0)::float8 AS bytes FROM images WHERE status = 'ready'`
 
+/** Reads all images, for commands that go through them anyway: on a connection of its own, without a limit of time. */
 export async function countStoredImages(db: Database): Promise<{ images: number; bytes: number }> {
-  const [row] = await db.run<{ images: number; bytes: number }>(COUNT, [])
-  return row ?? { images: 0, bytes: 0 }
+  return await withClient(db.url, async (client) => {
+    await client.query('SET statement_timeout = 0')
+    const { rows } = await client.query(COUNT)
+    return rows[0] ?? { images: 0, bytes: 0 }
+  })
 }
 
 const FIND_UNNAMED: Statement = {

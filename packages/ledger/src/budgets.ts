@@ -53,10 +53,17 @@ export async function findBudgetExcess(db: Database, keyId: string, credits: num
 
 const REMOVE_OLD: Statement = {
   name: 'remove-old-spending',
-  text: `DELETE FROM key_spending WHERE begins < date_trunc('month', now() AT TIME ZONE 'UTC')::date - 31`,
+  text: `DELETE FROM key_spending WHERE ctid = ANY (ARRAY(
+           SELECT ctid FROM key_spending
+           WHERE begins < date_trunc('month', now() AT TIME ZONE 'UTC')::date - 31
+           ORDER BY begins LIMIT $1 FOR UPDATE SKIP LOCKED))
+         RETURNING begins`,
 }
 
-/** Removes the periods that nothing asks for any more. Some are kept, for an operator who wonders about the last one. */
-export async function removeOldSpending(db: Database): Promise<void> {
-  await db.run(REMOVE_OLD, [])
+/**
+ * Removes a batch of periods that nothing asks for any more; answers how many. Some are kept, for an operator who wonders
+ * about the last one.
+ */
+export async function removeOldSpending(db: Database, limit: number): Promise<number> {
+  return (await db.run(REMOVE_OLD, [limit])).length
 }

@@ -54,10 +54,30 @@ const RULES: readonly { rule: string; text: string }[] = [
            FROM ledger_entries WHERE kind IN ('charge', 'refund') GROUP BY kind, ref HAVING count(*) > 1`,
   },
   {
+    // Old images may be forgotten (forget_images): one that is missing was charged before the newest of those.
     rule: 'a charge is for an image of the same account',
     text: `SELECT e.ref AS subject, format('%s entry %s of account %s', e.kind, e.id, e.account_id) AS detail
            FROM ledger_entries e LEFT JOIN images i ON i.id = e.ref
-           WHERE e.kind IN ('charge', 'refund') AND (i.id IS NULL OR i.account_id <> e.account_id)`,
+             LEFT JOIN ledger_entries c ON e.kind = 'refund' AND c.kind = 'charge' AND c.ref = e.ref
+           WHERE e.kind IN ('charge', 'refund') AND CASE
+             WHEN i.id IS NOT NULL THEN i.account_id <> e.account_id
+             WHEN e.kind = 'refund' AND c.id IS NULL THEN true
+             ELSE coalesce(c.id, e.id) > coalesce((SELECT last_charge FROM forgotten), 0) END`,
+  },
+  {
+    rule: 'a refund of a forgotten image gives back what was charged, to the same account',
+    text: `SELECT r.ref AS subject, format('charged %s, refunded %s', -c.amount, r.amount) AS detail
+           FROM ledger_entries r JOIN ledger_entries c ON c.kind = 'charge' AND c.ref = r.ref
+           WHERE r.kind = 'refund' AND (r.amount <> -c.amount OR r.account_id <> c.account_id)
+             AND NOT EXISTS (SELECT FROM images i WHERE i.id = r.ref)`,
+  },
+  {
+    rule: 'as many images are missing as were forgotten',
+    text: `SELECT 'images' AS subject, format('%s are missing, %s were forgotten', n.missing, n.forgotten) AS detail
+           FROM (SELECT f.images AS forgotten,
+                        (SELECT count(*) FROM ledger_entries e WHERE e.kind = 'charge' AND e.id <= f.last_charge
+                           AND NOT EXISTS (SELECT FROM images i WHERE i.id = e.ref)) AS missing FROM forgotten f) n
+           WHERE n.missing <> n.forgotten`,
   },
   {
     rule: 'a failed image, and no other, is refunded what it was charged',

@@ -1,4 +1,5 @@
 export { createTestDatabase, type TestDatabase } from './database-fixture.ts'
+export { loadManyImages, type ManyImages } from './many-images.ts'
 export { freePort, type RedisFixtureOptions, startRedis, type TestRedis } from './redis-fixture.ts'
 export { type S3Fault, type S3Server, startS3 } from './s3.ts'
 export { createTemporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts'
