@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { type Queryable, withClient } from '@wombat/database'
+import { until } from '@wombat/testing'
 
 /** One step of a plan that reads a table, and what it really read. */
 export interface Scan {
@@ -46,11 +48,22 @@ export async function watchPlans(url: string): Promise<{ read(): Promise<Scan[]>
   return {
     read: () =>
       withClient(url, async (client) => {
+        // The log is written by a process of its own. What it has of us now, it has of all who were before.
+        const mark = randomUUID()
+        await client.query(`SELECT '${mark}'`)
         await client.query('SET auto_explain.log_min_duration = -1')
-        const { file, bytes } = await endOfLog(client)
-        const from = file === start.file ? start.bytes : 0
-        const { rows } = await client.query('SELECT pg_read_file($1, $2, $3) AS text', [file, from, bytes - from])
-        return scansOf(String(rows[0]?.text))
+        const readLog = async () => {
+          const { file, bytes } = await endOfLog(client)
+          const from = file === start.file ? start.bytes : 0
+          const { rows } = await client.query('SELECT pg_read_binary_file($1, $2, $3) AS bytes', [
+            file,
+            from,
+            bytes - from,
+          ])
+          const text = rows[0].bytes.toString('utf8')
+          return text.includes(mark) && text
+        }
+        return scansOf(await until(readLog, { what: 'the log is written' }))
       }),
   }
 }
