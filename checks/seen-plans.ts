@@ -28,19 +28,10 @@ interface PlanNode {
  * Has PostgreSQL write down the plan of each statement that new connections to a database run, those within functions and
  * of foreign keys as well, as it was carried out. Needs a superuser and a log that is collected in files.
  */
-export async function watchPlans(url: string): Promise<{ read(): Promise<Scan[]> }> {
+export async function watchPlans(url: string): Promise<AsyncDisposable & { read(): Promise<Scan[]> }> {
   const name = new URL(url).pathname.slice(1)
   const start = await withClient(url, async (client) => {
-    const settings = {
-      session_preload_libraries: 'auto_explain',
-      'auto_explain.log_min_duration': '0',
-      'auto_explain.log_analyze': 'on',
-      'auto_explain.log_timing': 'off',
-      'auto_explain.log_nested_statements': 'on',
-      'auto_explain.log_format': 'json',
-      'auto_explain.log_parameter_max_length': '0',
-    }
-    for (const [setting, value] of Object.entries(settings)) {
+    for (const [setting, value] of Object.entries(SETTINGS)) {
       await client.query(`ALTER DATABASE ${name} SET ${setting} = '${value}'`)
     }
     return await endOfLog(client)
@@ -65,7 +56,23 @@ export async function watchPlans(url: string): Promise<{ read(): Promise<Scan[]>
         }
         return scansOf(await until(readLog, { what: 'the log is written' }))
       }),
+    [Symbol.asyncDispose]: () =>
+      withClient(url, async (client) => {
+        for (const setting of Object.keys(SETTINGS)) {
+          await client.query(`ALTER DATABASE ${name} RESET ${setting}`)
+        }
+      }),
   }
+}
+
+const SETTINGS = {
+  session_preload_libraries: 'auto_explain',
+  'auto_explain.log_min_duration': '0',
+  'auto_explain.log_analyze': 'on',
+  'auto_explain.log_timing': 'off',
+  'auto_explain.log_nested_statements': 'on',
+  'auto_explain.log_format': 'json',
+  'auto_explain.log_parameter_max_length': '0',
 }
 
 async function endOfLog(client: Queryable): Promise<{ file: string; bytes: number }> {
