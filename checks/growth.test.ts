@@ -31,7 +31,7 @@ describe('with many images', { timeout: 240_000 }, async () => {
   if (given === undefined) {
     await loadManyImages(databaseUrl, MANY)
   }
-  const plans = await watchPlans(databaseUrl)
+  const plans = stack.use(await watchPlans(databaseUrl))
   const receiver = stack.use(await startReceiver())
   const { path: dataDir } = stack.use(await createTemporaryDirectory())
   const server = stack.use(

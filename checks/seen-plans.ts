@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { type Queryable, withClient } from '@wombat/database'
+import { until } from '@wombat/testing'
 
 /** One step of a plan that reads a table, and what it really read. */
 export interface Scan {
@@ -26,19 +28,10 @@ interface PlanNode {
  * Has PostgreSQL write down the plan of each statement that new connections to a database run, those within functions and
  * of foreign keys as well, as it was carried out. Needs a superuser and a log that is collected in files.
  */
-export async function watchPlans(url: string): Promise<{ read(): Promise<Scan[]> }> {
+export async function watchPlans(url: string): Promise<AsyncDisposable & { read(): Promise<Scan[]> }> {
   const name = new URL(url).pathname.slice(1)
   const start = await withClient(url, async (client) => {
-    const settings = {
-      session_preload_libraries: 'auto_explain',
-      'auto_explain.log_min_duration': '0',
-      'auto_explain.log_analyze': 'on',
-      'auto_explain.log_timing': 'off',
-      'auto_explain.log_nested_statements': 'on',
-      'auto_explain.log_format': 'json',
-      'auto_explain.log_parameter_max_length': '0',
-    }
-    for (const [setting, value] of Object.entries(settings)) {
+    for (const [setting, value] of Object.entries(SETTINGS)) {
       await client.query(`ALTER DATABASE ${name} SET ${setting} = '${value}'`)
     }
     return await endOfLog(client)
@@ -46,13 +39,40 @@ export async function watchPlans(url: string): Promise<{ read(): Promise<Scan[]>
   return {
     read: () =>
       withClient(url, async (client) => {
+        // The log is written by a process of its own. What it has of us now, it has of all who were before.
+        const mark = randomUUID()
+        await client.query(`SELECT '${mark}'`)
         await client.query('SET auto_explain.log_min_duration = -1')
-        const { file, bytes } = await endOfLog(client)
-        const from = file === start.file ? start.bytes : 0
-        const { rows } = await client.query('SELECT pg_read_file($1, $2, $3) AS text', [file, from, bytes - from])
-        return scansOf(String(rows[0]?.text))
+        const readLog = async () => {
+          const { file, bytes } = await endOfLog(client)
+          const from = file === start.file ? start.bytes : 0
+          const { rows } = await client.query('SELECT pg_read_binary_file($1, $2, $3) AS bytes', [
+            file,
+            from,
+            bytes - from,
+          ])
+          const text = rows[0].bytes.toString('utf8')
+          return text.includes(mark) && text
+        }
+        return scansOf(await until(readLog, { what: 'the log is written' }))
+      }),
+    [Symbol.asyncDispose]: () =>
+      withClient(url, async (client) => {
+        for (const setting of Object.keys(SETTINGS)) {
+          await client.query(`ALTER DATABASE ${name} RESET ${setting}`)
+        }
       }),
   }
+}
+
+const SETTINGS = {
+  session_preload_libraries: 'auto_explain',
+  'auto_explain.log_min_duration': '0',
+  'auto_explain.log_analyze': 'on',
+  'auto_explain.log_timing': 'off',
+  'auto_explain.log_nested_statements': 'on',
+  'auto_explain.log_format': 'json',
+  'auto_explain.log_parameter_max_length': '0',
 }
 
 async function endOfLog(client: Queryable): Promise<{ file: string; bytes: number }> {
