@@ -6,7 +6,8 @@ import { after, describe, test } from 'node:test'
 import { eraseAccount } from '@wombat/engine'
 import { verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory, until } from '@wombat/testing'
-import { type Finished, runCli } from '../apps/cli/src/run-cli.ts'
+import { callCli } from '../apps/cli/src/call-cli.ts'
+import type { Finished } from '../apps/cli/src/run-cli.ts'
 import { finishNow, order, orderOne, pathOf, query } from './image-tools.ts'
 import { spawnTestServer, startTestServer } from './server-fixture.ts'
 
@@ -19,7 +20,7 @@ after(async () => {
 })
 
 function wombat(...args: string[]): Promise<Finished> {
-  return runCli(args, { folder: folder.path, env: { DATABASE_URL: server.databaseUrl } })
+  return callCli(args, { folder: folder.path, env: { DATABASE_URL: server.databaseUrl } })
 }
 
 async function json(...args: string[]) {
