@@ -136,7 +136,10 @@ describe('DELETE of an image', { timeout: 60_000 }, () => {
 
   test('wombat image cancel does the same, for any account', async () => {
     const run = (id: string) =>
-      callCli(['image', 'cancel', id, '--json'], { folder: folder.path, env: { DATABASE_URL: server.databaseUrl } })
+      callCli(['image', 'cancel', id, '--json'], {
+        folder: folder.path,
+        env: { DATABASE_URL: server.databaseUrl, ...server.parts },
+      })
     const id = await orderOne(server)
     const { code, stdout } = await run(id)
     assert.deepEqual([code, JSON.parse(stdout)], [0, { imageId: id, status: 'cancelled' }])

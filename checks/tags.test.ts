@@ -15,7 +15,7 @@ after(async () => {
 })
 
 function wombat(...args: string[]) {
-  return callCli(args, { folder: folder.path, env: { DATABASE_URL: server.databaseUrl } })
+  return callCli(args, { folder: folder.path, env: { DATABASE_URL: server.databaseUrl, ...server.parts } })
 }
 
 async function json(...args: string[]) {

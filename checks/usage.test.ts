@@ -27,7 +27,10 @@ async function setOfDatabase(setting: string, value: string) {
 }
 
 function wombat(...args: string[]): Promise<Finished> {
-  return callCli(args, { folder: folder.path, env: { DATABASE_URL: server.databaseUrl, TZ: 'America/New_York' } })
+  return callCli(args, {
+    folder: folder.path,
+    env: { DATABASE_URL: server.databaseUrl, ...server.parts, TZ: 'America/New_York' },
+  })
 }
 
 async function json(...args: string[]) {

@@ -19,7 +19,10 @@ export async function openWebhooks() {
   const kept = stack.move()
 
   function wombat(args: readonly string[], settings: Readonly<Record<string, string>> = env) {
-    return callCli(args, { folder: folder.path, env: { DATABASE_URL: server.databaseUrl, ...settings } })
+    return callCli(args, {
+      folder: folder.path,
+      env: { DATABASE_URL: server.databaseUrl, ...server.parts, ...settings },
+    })
   }
 
   async function json(...args: string[]) {
