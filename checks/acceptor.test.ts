@@ -4,7 +4,7 @@ import { after, describe, test } from 'node:test'
 import { newImageId } from '@wombat/contract'
 import type { Database } from '@wombat/database'
 import { type AcceptRequest, openAcceptor, verifyLedger } from '@wombat/ledger'
-import { query } from './image-tools.ts'
+import { query } from './query.ts'
 import { startTestServer } from './server-fixture.ts'
 
 const server = await startTestServer({ role: 'api' })

@@ -1,4 +1,4 @@
-import { query } from './image-tools.ts'
+import { query } from './query.ts'
 
 export interface MadeAttempt {
   readonly imageId: string

@@ -5,7 +5,8 @@ import { verifyLedger } from '@wombat/ledger'
 import { type OpenAiFault, startIdeogramEmulator, startOpenAiEmulator, until } from '@wombat/testing'
 import { attemptsMade, inWords } from './attempts-made.ts'
 import { assertAllDelivered, orderMany, recordTransitions, untilReady } from './ending.ts'
-import { idOf, order, orderOne, pathOf, query } from './image-tools.ts'
+import { idOf, order, orderOne, pathOf } from './image-tools.ts'
+import { query } from './query.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 
 /** Outages of hours in seconds: every figure is a hundredth of its default or less. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { changeBalance, failImage, verifyLedger } from '@wombat/ledger'
-import { finishNow, order, query } from './image-tools.ts'
+import { finishNow, order } from './image-tools.ts'
+import { query } from './query.ts'
 import { startTestServer } from './server-fixture.ts'
 
 const server = await startTestServer({ role: 'api' })

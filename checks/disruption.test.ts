@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startOpenAiEmulator, until } from '@wombat/testing'
 import { openDatabaseProxy } from './database-proxy.ts'
 import { assertAllDelivered, orderMany, recordTransitions, untilReady } from './ending.ts'
-import { countStates, decode, idOf, openRaw, orderOne, pathOf, query, readChunks, requestText } from './image-tools.ts'
+import { countStates, decode, idOf, openRaw, orderOne, pathOf, readChunks, requestText } from './image-tools.ts'
+import { query } from './query.ts'
 import { spawnTestServer, startTestServer, type TestServer } from './server-fixture.ts'
 
 /** An upstream of the test's own. */

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test'
 import { removeExpired } from '@wombat/engine'
 import { verifyLedger } from '@wombat/ledger'
 import { until } from '@wombat/testing'
-import { finishNow, idOf, order, pathOf, query } from './image-tools.ts'
+import { finishNow, idOf, order, pathOf } from './image-tools.ts'
+import { query } from './query.ts'
 import { startTestServer } from './server-fixture.ts'
 
 const never = new AbortController().signal

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { createQuickDirectory, createTestDatabase, openDistributedParts } from '@wombat/testing'
-import { query } from './image-tools.ts'
+import { query } from './query.ts'
 
 /** Where a server lives, and what can be seen there behind its back. */
 export interface Home {
@@ -23,10 +23,11 @@ export interface OwnedHome extends Home, AsyncDisposable {
 /** True in the second run of the suites, of which distributed/ knows: every queue is on Redis then, every store on S3. */
 export const isDistributed = process.env.WOMBAT_TEST_PARTS === 'redis-s3'
 
-/** A home of one's own. */
-export async function openHome(): Promise<OwnedHome> {
+/** A home of one's own; its database is spared the queue's schema when the settings name a Redis. */
+export async function openHome(env: Readonly<Record<string, string>> = {}): Promise<OwnedHome> {
   await using stack = new AsyncDisposableStack()
-  const { url: databaseUrl } = stack.use(await createTestDatabase())
+  const hasQueue = !isDistributed && env.REDIS_URL === undefined
+  const { url: databaseUrl } = stack.use(await createTestDatabase({ hasQueue }))
   const { path: dataDir } = stack.use(await createQuickDirectory())
   const inside = {
     databaseUrl,

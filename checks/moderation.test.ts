@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { REFUSED_WORD, startOpenAiEmulator } from '@wombat/testing'
-import { orderOne, pathOf, query } from './image-tools.ts'
+import { orderOne, pathOf } from './image-tools.ts'
+import { query } from './query.ts'
 import { startTestServer } from './server-fixture.ts'
 
 const BODY = { prompt: 'wombat', enhancePrompt: 'off' }

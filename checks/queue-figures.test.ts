@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readQueueFigures } from '@wombat/images'
-import { query } from './image-tools.ts'
+import { query } from './query.ts'
 import { startTestServer } from './server-fixture.ts'
 
 test('who watches a queue of 150,000 walks along an index, and counts no further than 100,000', async () => {

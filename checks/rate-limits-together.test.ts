@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { startRedis, until } from '@wombat/testing'
-import { query } from './image-tools.ts'
+import { query } from './query.ts'
 import type { Answer } from './send.ts'
 import { spawnTestServer, startTestServer } from './server-fixture.ts'
 

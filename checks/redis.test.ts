@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { freePort, startOpenAiEmulator, startRedis, until } from '@wombat/testing'
 import { assertAllDelivered, orderMany, recordTransitions, untilReady } from './ending.ts'
-import { countStates, orderOne, query } from './image-tools.ts'
+import { countStates, orderOne } from './image-tools.ts'
+import { query } from './query.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 
 /** A server on Redis with an upstream of its own. */

@@ -8,7 +8,8 @@ import { eraseImage, transcodeOriginals } from '@wombat/engine'
 import { releaseReferences } from '@wombat/images'
 import { createTemporaryDirectory, startS3, until } from '@wombat/testing'
 import { callCli } from '../apps/cli/src/call-cli.ts'
-import { decode, finishNow, openRaw, order, orderOne, pathOf, query, requestText } from './image-tools.ts'
+import { decode, finishNow, openRaw, order, orderOne, pathOf, requestText } from './image-tools.ts'
+import { query } from './query.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 
 const s3 = await startS3()

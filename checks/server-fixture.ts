@@ -172,8 +172,8 @@ function pickFirst({ beside }: StartOptions): { accountId?: string; apiKey?: str
   return beside === undefined ? {} : { accountId: beside.accountId, apiKey: beside.apiKey }
 }
 
-async function findHome({ beside }: StartOptions): Promise<OwnedHome> {
-  return beside === undefined ? await openHome() : shareHome(beside)
+async function findHome({ beside, env }: StartOptions): Promise<OwnedHome> {
+  return beside === undefined ? await openHome(env) : shareHome(beside)
 }
 
 function createTools(

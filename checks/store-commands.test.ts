@@ -11,7 +11,8 @@ import { verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory, startS3, until } from '@wombat/testing'
 import { callCli } from '../apps/cli/src/call-cli.ts'
 import { type CliOptions, startCli } from '../apps/cli/src/run-cli.ts'
-import { finishNow, order, orderOne, pathOf, query } from './image-tools.ts'
+import { finishNow, order, orderOne, pathOf } from './image-tools.ts'
+import { query } from './query.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 
 const folder = await createTemporaryDirectory()
