@@ -1,10 +1,11 @@
+// Not once more on Redis and S3: it is about one function of the ledger, and the servers only make its database.
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, describe, test } from 'node:test'
 import { newImageId } from '@wombat/contract'
 import type { Database } from '@wombat/database'
 import { type AcceptRequest, openAcceptor, verifyLedger } from '@wombat/ledger'
-import { query } from './query.ts'
+import { query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
 const server = await startTestServer({ role: 'api' })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { ANN, BOB, startAdminServer } from './admin-fixture.ts'
-import { query } from './query.ts'
+import { query } from './image-tools.ts'
 
 const { server, admin, ok, refused, newest, entries, open } = await startAdminServer()
 after(() => server[Symbol.asyncDispose]())

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { query } from './query.ts'
+import { query } from './image-tools.ts'
 import type { Answer } from './send.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 

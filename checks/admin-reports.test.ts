@@ -3,8 +3,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { failImage } from '@wombat/ledger'
 import { startAdminServer } from './admin-fixture.ts'
-import { finishNow, order, orderOne, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { finishNow, order, orderOne, pathOf, query } from './image-tools.ts'
 
 const { server, admin, ok, refused, newest, entries, open } = await startAdminServer()
 after(() => server[Symbol.asyncDispose]())

@@ -1,4 +1,4 @@
-import { query } from './query.ts'
+import { query } from './image-tools.ts'
 
 export interface MadeAttempt {
   readonly imageId: string

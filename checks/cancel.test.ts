@@ -5,8 +5,7 @@ import { claimImage, requeueImage } from '@wombat/images'
 import { failImage, verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory, until } from '@wombat/testing'
 import { callCli } from '../apps/cli/src/call-cli.ts'
-import { CHECK_ROUTES, finishNow, order, orderOne, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { CHECK_ROUTES, finishNow, order, orderOne, pathOf, query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
 const server = await startTestServer({ role: 'api' })

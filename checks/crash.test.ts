@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { startOpenAiEmulator, until } from '@wombat/testing'
 import { assertAllDelivered, orderMany, recordTransitions, untilReady } from './ending.ts'
-import { countStates } from './image-tools.ts'
-import { query } from './query.ts'
+import { countStates, query } from './image-tools.ts'
 import { spawnTestServer, startTestServer } from './server-fixture.ts'
 
 const CONCURRENCY = 8

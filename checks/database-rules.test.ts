@@ -1,8 +1,8 @@
+// Not once more on Redis and S3: it is about what the database refuses, and the servers only fill it.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { changeBalance, failImage, verifyLedger } from '@wombat/ledger'
-import { finishNow, order } from './image-tools.ts'
-import { query } from './query.ts'
+import { finishNow, order, query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
 const server = await startTestServer({ role: 'api' })

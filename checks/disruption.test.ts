@@ -4,8 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startOpenAiEmulator, until } from '@wombat/testing'
 import { openDatabaseProxy } from './database-proxy.ts'
 import { assertAllDelivered, orderMany, recordTransitions, untilReady } from './ending.ts'
-import { countStates, decode, idOf, openRaw, orderOne, pathOf, readChunks, requestText } from './image-tools.ts'
-import { query } from './query.ts'
+import { countStates, decode, idOf, openRaw, orderOne, pathOf, query, readChunks, requestText } from './image-tools.ts'
 import { spawnTestServer, startTestServer, type TestServer } from './server-fixture.ts'
 
 /** An upstream of the test's own. */
@@ -33,7 +32,7 @@ describe('a server', { timeout: 60_000, concurrency: true }, () => {
     const ids = await orderMany(server, 16)
     const until5sOld = performance.now() + 4_000
     while (performance.now() < until5sOld) {
-      await query(server.databaseUrl, 'DELETE FROM bullmq.job')
+      await server.loseJobs()
       await sleep(100)
     }
     await untilReady(server, 16)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { verifyLedger } from '@wombat/ledger'
 import { startOpenAiEmulator } from '@wombat/testing'
-import { query } from './query.ts'
+import { query } from './image-tools.ts'
 import { GENERATE, type SendOptions } from './send.ts'
 import { startTestServer } from './server-fixture.ts'
 

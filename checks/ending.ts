@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Database } from '@wombat/database'
 import { verifyLedger } from '@wombat/ledger'
 import { until } from '@wombat/testing'
-import { countStates, decode, order, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { countStates, decode, order, pathOf, query } from './image-tools.ts'
 import type { Answer, SendOptions } from './send.ts'
 
 /** What the functions below need of a test server, wherever it runs. */

@@ -6,8 +6,7 @@ import { verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory, until } from '@wombat/testing'
 import { callCli } from '../apps/cli/src/call-cli.ts'
 import type { Finished } from '../apps/cli/src/run-cli.ts'
-import { finishNow, order, orderOne, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { finishNow, order, orderOne, pathOf, query } from './image-tools.ts'
 import { spawnTestServer, startTestServer } from './server-fixture.ts'
 
 // Nobody works here but the test, so that an image is in the state that the test wants.

@@ -3,8 +3,7 @@ import { describe, test } from 'node:test'
 import { removeExpired } from '@wombat/engine'
 import { verifyLedger } from '@wombat/ledger'
 import { until } from '@wombat/testing'
-import { finishNow, idOf, order, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { finishNow, idOf, order, pathOf, query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
 const never = new AbortController().signal

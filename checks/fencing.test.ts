@@ -4,8 +4,7 @@ import { produceNext } from '@wombat/engine'
 import { claimImage, closeAttempt, makeReady, openAttempt, requeueImage } from '@wombat/images'
 import { failImage, verifyLedger } from '@wombat/ledger'
 import { until } from '@wombat/testing'
-import { CHECK_ROUTES, decode, order, orderOne, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { CHECK_ROUTES, decode, order, orderOne, pathOf, query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
 const server = await startTestServer({ role: 'api' })

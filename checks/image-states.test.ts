@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { failImage } from '@wombat/ledger'
-import { assertOpen, finishNow, idOf, orderOne, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { assertOpen, finishNow, idOf, orderOne, pathOf, query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
 // Nobody works here but the test, so that an image is in the state that the test wants.

@@ -7,6 +7,8 @@ import sharp from 'sharp'
 import { query } from './query.ts'
 import type { Answer, SendOptions } from './send.ts'
 
+export { query } from './query.ts'
+
 interface Poster {
   post(body: unknown, options?: SendOptions): Promise<Answer>
 }

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { failImage } from '@wombat/ledger'
 import { until } from '@wombat/testing'
-import { decode, finishNow, makeNow, openRaw, orderOne, pathOf, requestText } from './image-tools.ts'
-import { query } from './query.ts'
+import { decode, finishNow, makeNow, openRaw, orderOne, pathOf, query, requestText } from './image-tools.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 
 // Nobody works here but the test: an image stays pending until the test makes or fails it.

@@ -5,8 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { until } from '@wombat/testing'
-import { countStates, openRaw, orderOne, pathOf, requestText } from './image-tools.ts'
-import { query } from './query.ts'
+import { countStates, openRaw, orderOne, pathOf, query, requestText } from './image-tools.ts'
 import { spawnTestServer } from './server-fixture.ts'
 
 const PROMPT = 'Zanzibar quokka juggling "nineteen" marmalade jars'

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { REFUSED_WORD, startOpenAiEmulator } from '@wombat/testing'
-import { orderOne, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { orderOne, pathOf, query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
 const BODY = { prompt: 'wombat', enhancePrompt: 'off' }

@@ -3,8 +3,7 @@ import { describe, test } from 'node:test'
 import { listRouteStates } from '@wombat/images'
 import { verifyLedger } from '@wombat/ledger'
 import { type OpenAiFault, REFUSED_WORD, startOpenAiEmulator, until } from '@wombat/testing'
-import { decode, order, orderOne, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { decode, order, orderOne, pathOf, query } from './image-tools.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 
 const ENV = {

@@ -6,8 +6,7 @@ import { verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory, startLeonardoEmulator, startOpenAiEmulator, until } from '@wombat/testing'
 import { attemptsMade, inWords } from './attempts-made.ts'
 import { openDatabaseProxy } from './database-proxy.ts'
-import { order, orderOne, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { order, orderOne, pathOf, query } from './image-tools.ts'
 import { spawnTestServer, startTestServer } from './server-fixture.ts'
 
 /** Found by a review of the routes: each was paid twice, or turned in circles. */

@@ -7,8 +7,7 @@ import { removeExpired } from '@wombat/engine'
 import { claimImage, requeueImage } from '@wombat/images'
 import { verifyLedger } from '@wombat/ledger'
 import { until } from '@wombat/testing'
-import { CHECK_ROUTES, finishNow, idOf, modelOf, order, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { CHECK_ROUTES, finishNow, idOf, modelOf, order, pathOf, query } from './image-tools.ts'
 import { type SpawnedServer, spawnTestServer, startTestServer, type TestServer } from './server-fixture.ts'
 
 const env = { GENERATION_DEADLINE_HOURS: 'basic=2,professional=4', DELETE_IMAGES_DAYS: 'basic=30' }

@@ -1,7 +1,8 @@
+// Not once more on Redis and S3: it is about the plan of one query, and the server only makes its database.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readQueueFigures } from '@wombat/images'
-import { query } from './query.ts'
+import { query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
 test('who watches a queue of 150,000 walks along an index, and counts no further than 100,000', async () => {

@@ -4,8 +4,7 @@ import { createServer, type RequestListener } from 'node:http'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { startOpenAiEmulator } from '@wombat/testing'
 import sharp from 'sharp'
-import { order, orderOne, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { order, orderOne, pathOf, query } from './image-tools.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 
 /** A server on loopback that notes what it is asked for, and who connects. */

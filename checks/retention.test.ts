@@ -3,8 +3,7 @@ import { after, describe, test } from 'node:test'
 import { transcodeOriginals } from '@wombat/engine'
 import { addGarbage } from '@wombat/images'
 import { until } from '@wombat/testing'
-import { decode, finishNow, order, orderOne, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { decode, finishNow, order, orderOne, pathOf, query } from './image-tools.ts'
 import { spawnTestServer, startTestServer } from './server-fixture.ts'
 
 /** Less than a second. */

@@ -1,4 +1,5 @@
 /** The whole server with its images in a bucket, and what clients see while S3 fails. */
+// Not once more on Redis and S3: it takes S3 itself away, and starts all servers on it.
 import assert from 'node:assert/strict'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -8,8 +9,7 @@ import { eraseImage, transcodeOriginals } from '@wombat/engine'
 import { releaseReferences } from '@wombat/images'
 import { createTemporaryDirectory, startS3, until } from '@wombat/testing'
 import { callCli } from '../apps/cli/src/call-cli.ts'
-import { decode, finishNow, openRaw, order, orderOne, pathOf, requestText } from './image-tools.ts'
-import { query } from './query.ts'
+import { decode, finishNow, openRaw, order, orderOne, pathOf, query, requestText } from './image-tools.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 
 const s3 = await startS3()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { verifyLedger } from '@wombat/ledger'
 import { startOpenAiEmulator } from '@wombat/testing'
-import { query } from './query.ts'
+import { query } from './image-tools.ts'
 import type { Answer, SendOptions } from './send.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 

@@ -1,4 +1,5 @@
 /** Moving a living installation from one store to the other, and finding what is amiss. */
+// Not once more on Redis and S3: it moves installations from one store to the other, both ways.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -11,8 +12,7 @@ import { verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory, startS3, until } from '@wombat/testing'
 import { callCli } from '../apps/cli/src/call-cli.ts'
 import { type CliOptions, startCli } from '../apps/cli/src/run-cli.ts'
-import { finishNow, order, orderOne, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { finishNow, order, orderOne, pathOf, query } from './image-tools.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 
 const folder = await createTemporaryDirectory()

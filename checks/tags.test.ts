@@ -4,8 +4,7 @@ import { after, describe, test } from 'node:test'
 import { failImage, verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory } from '@wombat/testing'
 import { callCli } from '../apps/cli/src/call-cli.ts'
-import { finishNow, idOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { finishNow, idOf, query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
 const server = await startTestServer({ role: 'api' })

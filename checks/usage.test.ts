@@ -7,8 +7,7 @@ import { failImage, sumUsage, verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory, REFUSED_WORD, startOpenAiEmulator, until } from '@wombat/testing'
 import { callCli } from '../apps/cli/src/call-cli.ts'
 import type { Finished } from '../apps/cli/src/run-cli.ts'
-import { finishNow, orderOne, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { finishNow, orderOne, pathOf, query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
 const emulator = await startOpenAiEmulator()

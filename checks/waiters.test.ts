@@ -3,8 +3,7 @@ import { Agent, get as httpGet } from 'node:http'
 import { after, describe, test } from 'node:test'
 import { until } from '@wombat/testing'
 import { openDatabaseProxy } from './database-proxy.ts'
-import { decode, finishNow, order, orderOne, pathOf } from './image-tools.ts'
-import { query } from './query.ts'
+import { decode, finishNow, order, orderOne, pathOf, query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
 // One server beside another: the one that is asked sees its database through a proxy, the other one finishes images.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createTemporaryDirectory } from '@wombat/testing'
 import { callCli } from '../apps/cli/src/call-cli.ts'
-import { query } from './query.ts'
+import { query } from './image-tools.ts'
 import type { SendOptions } from './send.ts'
 import { startTestServer } from './server-fixture.ts'
 import { type Receiver, startReceiver } from './webhook-receiver.ts'

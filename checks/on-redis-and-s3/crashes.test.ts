@@ -1,0 +1,6 @@
+/* Processes, queues and databases that go away, once more on Redis and S3. */
+import './parts.ts'
+
+await import('../crash.test.ts')
+await import('../disruption.test.ts')
+await import('../fencing.test.ts')
