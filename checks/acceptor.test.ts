@@ -1,3 +1,4 @@
+// Not once more on Redis and S3: it is about one function of the ledger, and the servers only make its database.
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, describe, test } from 'node:test'

@@ -4,7 +4,7 @@ import { after, describe, test } from 'node:test'
 import { claimImage, requeueImage } from '@wombat/images'
 import { failImage, verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory, until } from '@wombat/testing'
-import { runCli } from '../apps/cli/src/run-cli.ts'
+import { callCli } from '../apps/cli/src/call-cli.ts'
 import { CHECK_ROUTES, finishNow, order, orderOne, pathOf, query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
@@ -136,7 +136,10 @@ describe('DELETE of an image', { timeout: 60_000 }, () => {
 
   test('wombat image cancel does the same, for any account', async () => {
     const run = (id: string) =>
-      runCli(['image', 'cancel', id, '--json'], { folder: folder.path, env: { DATABASE_URL: server.databaseUrl } })
+      callCli(['image', 'cancel', id, '--json'], {
+        folder: folder.path,
+        env: { DATABASE_URL: server.databaseUrl, ...server.parts },
+      })
     const id = await orderOne(server)
     const { code, stdout } = await run(id)
     assert.deepEqual([code, JSON.parse(stdout)], [0, { imageId: id, status: 'cancelled' }])

@@ -90,7 +90,7 @@ describe('kill -9', { timeout: 90_000 }, () => {
     const ids = await orderMany(api, 12)
     await api.kill()
     // As if the queue had not had them, and five seconds later.
-    await query(api.databaseUrl, 'DELETE FROM bullmq.job')
+    await api.loseJobs()
     await query(api.databaseUrl, 'UPDATE images SET announce_at = now()')
     await using _worker = await spawnTestServer({ role: 'worker', env, beside: api })
     await untilReady(api, 12)

@@ -1,3 +1,4 @@
+// Not once more on Redis and S3: it is about what the database refuses, and the servers only fill it.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { changeBalance, failImage, verifyLedger } from '@wombat/ledger'

@@ -32,7 +32,7 @@ describe('a server', { timeout: 60_000, concurrency: true }, () => {
     const ids = await orderMany(server, 16)
     const until5sOld = performance.now() + 4_000
     while (performance.now() < until5sOld) {
-      await query(server.databaseUrl, 'DELETE FROM bullmq.job')
+      await server.loseJobs()
       await sleep(100)
     }
     await untilReady(server, 16)

@@ -1,12 +1,11 @@
 /** What an operator erases, through the command, beside the servers that deliver it. */
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { eraseAccount } from '@wombat/engine'
 import { verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory, until } from '@wombat/testing'
-import { type Finished, runCli } from '../apps/cli/src/run-cli.ts'
+import { callCli } from '../apps/cli/src/call-cli.ts'
+import type { Finished } from '../apps/cli/src/run-cli.ts'
 import { finishNow, order, orderOne, pathOf, query } from './image-tools.ts'
 import { spawnTestServer, startTestServer } from './server-fixture.ts'
 
@@ -19,7 +18,7 @@ after(async () => {
 })
 
 function wombat(...args: string[]): Promise<Finished> {
-  return runCli(args, { folder: folder.path, env: { DATABASE_URL: server.databaseUrl } })
+  return callCli(args, { folder: folder.path, env: { DATABASE_URL: server.databaseUrl, ...server.parts } })
 }
 
 async function json(...args: string[]) {
@@ -34,9 +33,9 @@ async function orderReady(fields: Readonly<Record<string, unknown>> = {}): Promi
   return id
 }
 
-async function fileOf(id: string): Promise<string> {
+async function keyOf(id: string): Promise<string> {
   const [row] = await query(server.databaseUrl, 'SELECT object_key FROM images WHERE id = $1', [id])
-  return path.join(server.dataDir, 'blobs', String(row?.object_key))
+  return String(row?.object_key)
 }
 
 /** What the client wrote and what was made of it. */
@@ -66,7 +65,7 @@ describe('an image that is erased', { timeout: 60_000 }, () => {
   test('when it was ready: no process delivers it any more, nothing is given back, and its file is deleted', async () => {
     await using other = await spawnTestServer({ role: 'api', beside: server })
     const id = await orderReady()
-    const file = await fileOf(id)
+    const key = await keyOf(id)
     const before = await server.balance()
     for (const one of [server, other, server, other]) {
       assert.equal((await one.get(pathOf(id))).status, 200)
@@ -95,9 +94,9 @@ describe('an image that is erased', { timeout: 60_000 }, () => {
       },
     )
 
-    assert.ok(existsSync(file))
+    assert.ok(await server.holds(key))
     await using _worker = await startTestServer({ role: 'worker', beside: server })
-    await until(() => !existsSync(file), { what: 'the sweep deletes the file' })
+    await until(async () => !(await server.holds(key)), { what: 'the sweep deletes the object' })
     const garbage = () => query(server.databaseUrl, 'SELECT FROM garbage_objects')
     await until(async () => (await garbage()).length === 0, { what: 'nothing is left to delete' })
     assert.deepEqual(await json('image', 'erase', id, '--yes'), { imageId: id, done: 'forgotten', promptErased: true })

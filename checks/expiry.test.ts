@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import path from 'node:path'
 import { describe, test } from 'node:test'
 import { removeExpired } from '@wombat/engine'
 import { verifyLedger } from '@wombat/ledger'
@@ -49,11 +47,11 @@ describe('images past their retention', { timeout: 60_000 }, () => {
     assert.deepEqual((await verifyLedger(server.db)).faults, [])
 
     // The bytes follow, when no reader can be under way any more.
-    const files = keys.map(({ object_key }) => path.join(server.dataDir, 'blobs', object_key))
-    assert.ok(files.every((file) => existsSync(file)))
+    const held = () => Promise.all(keys.map(({ object_key }) => server.holds(object_key)))
+    assert.ok((await held()).every((isThere) => isThere))
     await query(server.databaseUrl, 'UPDATE garbage_objects SET delete_after = now()')
     await using _worker = await startTestServer({ role: 'worker', beside: server })
-    await until(() => Promise.resolve(files.every((file) => !existsSync(file))), { what: 'the files are gone' })
+    await until(async () => (await held()).every((isThere) => !isThere), { what: 'the objects are gone' })
   })
 
   test('by default there are none', async () => {

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { produceNext } from '@wombat/engine'
 import { claimImage, closeAttempt, makeReady, openAttempt, requeueImage } from '@wombat/images'
@@ -66,15 +64,14 @@ describe('a worker that was paused past its lease', () => {
       garbage.map((one) => ({ ...one })),
       [{ object_key: image.object_key.replace('/2.jpg', '/1.jpg'), is_later: true }],
     )
-    const file = path.join(paused.dataDir, 'blobs', garbage[0].object_key)
-    assert.ok(existsSync(file))
+    assert.ok(await paused.holds(garbage[0].object_key))
 
     await worker.stop()
     await query(paused.databaseUrl, 'UPDATE garbage_objects SET delete_after = now()')
     await using _next = await startTestServer({ role: 'worker', beside: paused })
     const isForgotten = async () => (await query(paused.databaseUrl, 'SELECT FROM garbage_objects')).length === 0
     await until(isForgotten, { what: 'the late object is removed' })
-    assert.equal(existsSync(file), false)
+    assert.equal(await paused.holds(garbage[0].object_key), false)
     const answer = await paused.get(pathOf(id))
     assert.ok(answer.bytes.equals(bytes))
     await decode(answer.bytes)

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { type Queryable, withClient } from '@wombat/database'
 import { type Engine, produceNext } from '@wombat/engine'
 import { claimImage, encodeImage, makeReady } from '@wombat/images'
 import sharp from 'sharp'
+import { query } from './query.ts'
 import type { Answer, SendOptions } from './send.ts'
+
+export { query } from './query.ts'
 
 interface Poster {
   post(body: unknown, options?: SendOptions): Promise<Answer>
@@ -84,15 +86,6 @@ export async function decode(bytes: Uint8Array): Promise<{ format: string; width
   const { info } = await image.raw().toBuffer({ resolveWithObject: true })
   assert.deepEqual([info.width, info.height], [width, height])
   return { format, width, height }
-}
-
-/** The rows of an ad-hoc statement. */
-export async function query(
-  databaseUrl: string,
-  text: string,
-  values: readonly unknown[] = [],
-): Promise<Awaited<ReturnType<Queryable['query']>>['rows']> {
-  return await withClient(databaseUrl, async (client) => (await client.query(text, values)).rows)
 }
 
 /** How many images there are in each state. */

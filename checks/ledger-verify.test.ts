@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
+import { withClient } from '@wombat/database'
 import { failImage, type LedgerReport, verifyLedger } from '@wombat/ledger'
-import { finishNow, order, orderOne, query } from './image-tools.ts'
+import { finishNow, order, orderOne } from './image-tools.ts'
+
 import { startTestServer } from './server-fixture.ts'
 
 const server = await startTestServer({ role: 'api' })
@@ -22,7 +24,9 @@ const REFUND = 'a failed image, and no other, is refunded what it was charged'
 /** Verifies after some statements that no code of ours could run, and takes them back. */
 async function verifyBroken(statements: readonly string[]): Promise<LedgerReport> {
   const backup = ['accounts', 'ledger_entries', 'images']
-  const run = (text: string) => query(server.databaseUrl, `SET session_replication_role = replica; ${text}`)
+  // A connection of its own, with which the setting ends.
+  const run = (text: string) =>
+    withClient(server.databaseUrl, (client) => client.query(`SET session_replication_role = replica; ${text}`))
   await run(backup.map((table) => `CREATE TABLE backup_${table} AS TABLE ${table}`).join(';'))
   await run('DROP INDEX ledger_entries_kind_ref_key; ALTER TABLE ledger_entries DISABLE TRIGGER ALL')
   try {

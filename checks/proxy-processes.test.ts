@@ -1,4 +1,5 @@
 /** Who asks, and who answers, when nginx stands before two processes. */
+// Not once more on Redis and S3: it is about nginx in front; cluster.test.ts has it before Redis and S3.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'

@@ -1,4 +1,5 @@
 /** Wombat behind the real nginx with the very file that docs/proxy.md tells to copy. */
+// Not once more on Redis and S3: it is about nginx in front; cluster.test.ts has it before Redis and S3.
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { createClient } from '@wombat/client'

@@ -1,3 +1,4 @@
+// Not once more on Redis and S3: it is about the plan of one query, and the server only makes its database.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readQueueFigures } from '@wombat/images'

@@ -1,4 +1,5 @@
 /** Limits a minute that hold for several processes together, on PostgreSQL and on Redis. */
+// Not once more on Redis and S3: it counts in both places itself.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { startRedis, until } from '@wombat/testing'

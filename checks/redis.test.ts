@@ -1,4 +1,5 @@
 /** The queue on Redis, which may lose everything, be restarted, or be away: nothing is lost, and nothing runs away. */
+// Not once more on Redis and S3: it takes Redis itself away, and the other queue is crash.test.ts's and disruption.test.ts's.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { freePort, startOpenAiEmulator, startRedis, until } from '@wombat/testing'

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { transcodeOriginals } from '@wombat/engine'
 import { addGarbage } from '@wombat/images'
@@ -70,7 +68,6 @@ describe('a preserved original', { timeout: 60_000 }, () => {
   test('leaves its object to who still reads it, and the object is removed later', async () => {
     const id = await orderOriginal()
     const [{ object_key: key }] = await query(server.databaseUrl, 'SELECT object_key FROM images WHERE id = $1', [id])
-    const file = path.join(server.dataDir, 'blobs', String(key))
     // As after a worker that stored it and lost the answer: a mark that is overdue must not hurry the removal.
     await addGarbage(server.db, String(key), -60)
     assert.equal(await transcodeOriginals(engine, never), 1)
@@ -81,11 +78,11 @@ describe('a preserved original', { timeout: 60_000 }, () => {
     {
       await using _early = await startTestServer({ role: 'worker', beside: server })
     }
-    assert.ok(existsSync(file))
+    assert.ok(await server.holds(String(key)))
     await query(server.databaseUrl, 'UPDATE garbage_objects SET delete_after = now()')
     await using _late = await startTestServer({ role: 'worker', beside: server })
     await until(async () => (await query(server.databaseUrl, due)).length === 0, { what: 'the original is removed' })
-    assert.equal(existsSync(file), false)
+    assert.equal(await server.holds(String(key)), false)
     await untilJpeg(id)
   })
 })

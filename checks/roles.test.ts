@@ -26,7 +26,7 @@ async function countSweeps(server: TestServer): Promise<number> {
 /** The queue loses everything, and the sweep of whoever leads puts it right. */
 async function untilSwept(api: TestServer, imageId: string): Promise<void> {
   const [row] = await query(api.databaseUrl, 'SELECT model FROM images WHERE id = $1', [imageId])
-  await query(api.databaseUrl, 'DELETE FROM bullmq.job')
+  await api.loseJobs()
   const what = 'the lost job is announced again'
   await until(async () => (await api.engine.queue.depth(row?.model)).waiting === 1, { what, timeoutMs: 30_000 })
 }

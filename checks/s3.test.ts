@@ -1,4 +1,5 @@
 /** The whole server with its images in a bucket, and what clients see while S3 fails. */
+// Not once more on Redis and S3: it takes S3 itself away, and starts all servers on it.
 import assert from 'node:assert/strict'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -7,7 +8,7 @@ import { after, describe, test } from 'node:test'
 import { eraseImage, transcodeOriginals } from '@wombat/engine'
 import { releaseReferences } from '@wombat/images'
 import { createTemporaryDirectory, startS3, until } from '@wombat/testing'
-import { runCli } from '../apps/cli/src/run-cli.ts'
+import { callCli } from '../apps/cli/src/call-cli.ts'
 import { decode, finishNow, openRaw, order, orderOne, pathOf, query, requestText } from './image-tools.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 
@@ -75,7 +76,7 @@ test('the doctor says which store it is, and what is wrong with it', async () =>
   await using folder = await createTemporaryDirectory()
   const examine = async (more: Readonly<Record<string, string>>) => {
     const settings = { DATABASE_URL: server.databaseUrl, ...s3.env, ...more }
-    const { stdout } = await runCli(['doctor', '--json'], { folder: folder.path, env: settings })
+    const { stdout } = await callCli(['doctor', '--json'], { folder: folder.path, env: settings })
     return JSON.parse(stdout).checks.find(({ what }: { what: string }) => what === 'store')
   }
   const detail = `images on S3 wombat-test/a at ${s3.endpoint}`

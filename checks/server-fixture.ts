@@ -8,7 +8,7 @@ import { type Database, openDatabase } from '@wombat/database'
 import { createLogger, type Engine, readConfig } from '@wombat/engine'
 import { changeBalance, findBalance } from '@wombat/ledger'
 import { type Role, runWombat } from '@wombat/server'
-import { createTemporaryDirectory, createTestDatabase } from '@wombat/testing'
+import { type Home, type OwnedHome, openHome, shareHome } from './home.ts'
 import { type Answer, post, type SendOptions, send } from './send.ts'
 
 export interface StartOptions {
@@ -16,13 +16,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
   /** `all` unless given. */
   readonly role?: Role
-  /** Another server whose database, data directory and API key this one shares. That one must be stopped last. */
-  readonly beside?: {
-    readonly databaseUrl: string
-    readonly dataDir: string
-    readonly accountId: string
-    readonly apiKey: string
-  }
+  /** Another server whose home and API key this one shares. That one must be stopped last. */
+  readonly beside?: Home & { readonly accountId: string; readonly apiKey: string }
 }
 
 export interface NewAccount {
@@ -43,10 +38,8 @@ export interface TestAccount {
 }
 
 /** What a test does with a server, wherever it runs. */
-interface Tools {
+interface Tools extends Home {
   readonly url: string
-  readonly databaseUrl: string
-  readonly dataDir: string
   /** For looking behind the server's back. */
   readonly db: Database
   /** A professional account with 1000 credits, or BOOTSTRAP_CREDITS. */
@@ -99,8 +92,8 @@ const SERVE = fileURLToPath(new URL('./serve.ts', import.meta.url))
 
 /** Starts the real server in this process, on a database and a data directory of its own. */
 export async function startTestServer(options: StartOptions = {}): Promise<TestServer> {
-  const config = readConfig({ ...DEFAULTS, ...options.env })
-  await using home = await openHome(options)
+  await using home = await findHome(options)
+  const config = readConfig({ ...DEFAULTS, ...home.parts, ...options.env })
   const log = await createLogger({ level: config.LOG_LEVEL, format: config.LOG_FORMAT })
   const { databaseUrl, dataDir } = home
   const running = await runWombat(config, { databaseUrl, dataDir, role: options.role ?? 'all', log })
@@ -115,26 +108,26 @@ export async function startTestServer(options: StartOptions = {}): Promise<TestS
     engine: running.engine,
     metricsUrl: running.metricsUrl,
     stop,
-    ...createTools({ ...owned, db: running.engine.db, ...first, origin: () => running.url ?? '' }),
+    ...createTools(owned, { db: running.engine.db, ...first, origin: () => running.url ?? '' }),
     get url() {
       return running.url ?? ''
     },
     async [Symbol.asyncDispose]() {
       await stop()
-      await owned.close()
+      await owned[Symbol.asyncDispose]()
     },
   }
 }
 
 /** Starts the real server in a process of its own, which can be killed and started again. It ends with this process. */
 export async function spawnTestServer(options: StartOptions = {}): Promise<SpawnedServer> {
-  await using home = await openHome(options)
-  const { databaseUrl, dataDir } = home
+  await using home = await findHome(options)
+  const { databaseUrl, dataDir, parts } = home
   let output = ''
   let port = '0'
   const launch = (env: Readonly<Record<string, string>> = {}) =>
     launchProcess(
-      { ...DEFAULTS, PORT: port, DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ...options.env, ...env },
+      { ...DEFAULTS, PORT: port, DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ...parts, ...options.env, ...env },
       { role: options.role ?? 'all', onOutput: (text) => (output += text) },
     )
   let life = await launch()
@@ -152,7 +145,7 @@ export async function spawnTestServer(options: StartOptions = {}): Promise<Spawn
     return child.exitCode
   }
   return {
-    ...createTools({ ...owned, db, ...first, origin: () => life.url }),
+    ...createTools(owned, { db, ...first, origin: () => life.url }),
     get url() {
       return life.url
     },
@@ -170,7 +163,7 @@ export async function spawnTestServer(options: StartOptions = {}): Promise<Spawn
     async [Symbol.asyncDispose]() {
       await end('SIGKILL')
       await db.close()
-      await owned.close()
+      await owned[Symbol.asyncDispose]()
     },
   }
 }
@@ -179,45 +172,26 @@ function pickFirst({ beside }: StartOptions): { accountId?: string; apiKey?: str
   return beside === undefined ? {} : { accountId: beside.accountId, apiKey: beside.apiKey }
 }
 
-/** Where a server lives: made for it, or another server's. */
-async function openHome({ beside }: StartOptions) {
-  if (beside !== undefined) {
-    const { databaseUrl, dataDir } = beside
-    return {
-      databaseUrl,
-      dataDir,
-      move: () => ({ databaseUrl, dataDir, close: async () => {} }),
-      [Symbol.asyncDispose]: async () => {},
-    }
-  }
-  await using stack = new AsyncDisposableStack()
-  const { url: databaseUrl } = stack.use(await createTestDatabase())
-  const { path: dataDir } = stack.use(await createTemporaryDirectory())
-  const kept = stack.move()
-  return {
-    databaseUrl,
-    dataDir,
-    /** From now on the caller closes it. */
-    move() {
-      const moved = kept.move()
-      return { databaseUrl, dataDir, close: () => moved.disposeAsync() }
-    },
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
-  }
+async function findHome({ beside, env }: StartOptions): Promise<OwnedHome> {
+  return beside === undefined ? await openHome(env) : shareHome(beside)
 }
 
-function createTools(home: {
-  databaseUrl: string
-  dataDir: string
-  db: Database
-  accountId?: string | undefined
-  apiKey?: string | undefined
-  origin: () => string
-}): Omit<Tools, 'url' | typeof Symbol.asyncDispose> {
-  const { databaseUrl, dataDir, db, accountId = '', apiKey = '', origin } = home
+function createTools(
+  { databaseUrl, dataDir, parts, holds, loseJobs }: Home,
+  server: {
+    db: Database
+    accountId?: string | undefined
+    apiKey?: string | undefined
+    origin: () => string
+  },
+): Omit<Tools, 'url' | typeof Symbol.asyncDispose> {
+  const { db, accountId = '', apiKey = '', origin } = server
   return {
     databaseUrl,
     dataDir,
+    parts,
+    holds,
+    loseJobs,
     db,
     accountId,
     apiKey,
@@ -257,7 +231,8 @@ async function launchProcess(
   // Its input is ours: it ends when this process does, however that happens.
   const child = spawn(process.execPath, [SERVE, role], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH, ...env },
+    // Compiled modules are kept for all test processes: to load the server takes half the time then.
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...env },
   })
   let errors = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

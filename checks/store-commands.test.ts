@@ -1,4 +1,5 @@
 /** Moving a living installation from one store to the other, and finding what is amiss. */
+// Not once more on Redis and S3: it moves installations from one store to the other, both ways.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -9,7 +10,8 @@ import { openNamedStore, readConfig, repairStore, verifyStore } from '@wombat/en
 import { addGarbage } from '@wombat/images'
 import { verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory, startS3, until } from '@wombat/testing'
-import { type CliOptions, runCli, startCli } from '../apps/cli/src/run-cli.ts'
+import { callCli } from '../apps/cli/src/call-cli.ts'
+import { type CliOptions, startCli } from '../apps/cli/src/run-cli.ts'
 import { finishNow, order, orderOne, pathOf, query } from './image-tools.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 
@@ -25,7 +27,7 @@ function cliOptions({ databaseUrl, dataDir }: Home, env: Readonly<Record<string,
 }
 
 async function json(home: Home, env: Readonly<Record<string, string>>, ...args: string[]) {
-  const { code, stdout, stderr } = await runCli([...args, '--json'], cliOptions(home, env))
+  const { code, stdout, stderr } = await callCli([...args, '--json'], cliOptions(home, env))
   assert.notEqual(stdout, '', stderr)
   return { code, report: JSON.parse(stdout) }
 }
@@ -142,7 +144,7 @@ describe('wombat store copy', { timeout: 120_000 }, () => {
     await using server = await startTestServer({ role: 'api' })
     const [sound, damaged] = [await orderReady(server), await orderReady(server)]
     await writeFile(fileOf(server, damaged), 'other bytes')
-    const { code, stdout, stderr } = await runCli(
+    const { code, stdout, stderr } = await callCli(
       ['store', 'copy', '--from', 'disk', '--to', 's3'],
       cliOptions(server, s3.env),
     )
@@ -157,13 +159,13 @@ describe('wombat store copy', { timeout: 120_000 }, () => {
     await using s3 = await startS3()
     await using server = await startTestServer({ role: 'api' })
     const args = ['store', 'copy', '--from', 'disk', '--to', 's3']
-    const wrong = await runCli(args, cliOptions(server, { ...s3.env, S3_BUCKET: 'not-there' }))
+    const wrong = await callCli(args, cliOptions(server, { ...s3.env, S3_BUCKET: 'not-there' }))
     assert.deepEqual([wrong.code, wrong.stdout], [1, ''])
     assert.match(wrong.stderr, /there is no bucket not-there/)
-    const none = await runCli(args, cliOptions(server))
+    const none = await callCli(args, cliOptions(server))
     assert.deepEqual([none.code, none.stdout], [3, ''])
     assert.match(none.stderr, /S3_BUCKET is not set/)
-    const same = await runCli(['store', 'copy', '--from', 's3', '--to', 's3'], cliOptions(server, s3.env))
+    const same = await callCli(['store', 'copy', '--from', 's3', '--to', 's3'], cliOptions(server, s3.env))
     assert.equal(same.code, 2)
   })
 })
@@ -208,7 +210,7 @@ describe('wombat store verify', { timeout: 120_000 }, () => {
       [damaged.id]: 'damaged',
     })
     for (const args of [['--repair'], ['--repair', '--json'], ['--give-up']]) {
-      assert.equal((await runCli(['store', 'verify', ...args], cliOptions(server))).code, 2)
+      assert.equal((await callCli(['store', 'verify', ...args], cliOptions(server))).code, 2)
     }
     assert.ok(existsSync(unnamed), 'nothing was changed so far')
     assert.equal((await server.get(pathOf(missing.id))).status, 500)
@@ -229,7 +231,7 @@ describe('wombat store verify', { timeout: 120_000 }, () => {
     }
 
     const balance = await server.balance()
-    const { code, stdout } = await runCli([...args, '--give-up'], cliOptions(server, s3.env))
+    const { code, stdout } = await callCli([...args, '--give-up'], cliOptions(server, s3.env))
     assert.equal(code, 0)
     assert.match(stdout, /Gave up 1 image: 410 image_expired from now on\. Nothing was given back/)
     await until(async () => (await server.get(pathOf(nowhere.id))).status === 410, { what: 'it answers 410' })
@@ -238,7 +240,7 @@ describe('wombat store verify', { timeout: 120_000 }, () => {
     assert.match(error.message, /bytes .* were lost/)
     assert.equal(await server.balance(), balance)
     assert.deepEqual((await verifyLedger(server.db)).faults, [])
-    const sum = await runCli(['store', 'verify', '--deep'], cliOptions(server))
+    const sum = await callCli(['store', 'verify', '--deep'], cliOptions(server))
     assert.match(sum.stdout, /Every image has its bytes, and all bytes belong to an image/)
     assert.equal(sum.code, 0)
   })
@@ -250,7 +252,7 @@ describe('wombat store verify', { timeout: 120_000 }, () => {
       Array.from({ length: 101 }, (_, n) => writeObject(server, `images/zz/other/${n}.jpg`, 2 * HOUR_MS)),
     )
     const args = ['store', 'verify', '--repair', '--yes']
-    const { code, stdout, stderr } = await runCli(args, cliOptions(server))
+    const { code, stdout, stderr } = await callCli(args, cliOptions(server))
     assert.deepEqual([code, stdout], [6, ''])
     assert.match(stderr, /101 of 102 objects have no row, .* another installation's/)
     assert.ok(files.every((file) => existsSync(file)))

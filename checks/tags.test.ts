@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { failImage, verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory } from '@wombat/testing'
-import { runCli } from '../apps/cli/src/run-cli.ts'
+import { callCli } from '../apps/cli/src/call-cli.ts'
 import { finishNow, idOf, query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
@@ -15,7 +15,7 @@ after(async () => {
 })
 
 function wombat(...args: string[]) {
-  return runCli(args, { folder: folder.path, env: { DATABASE_URL: server.databaseUrl } })
+  return callCli(args, { folder: folder.path, env: { DATABASE_URL: server.databaseUrl, ...server.parts } })
 }
 
 async function json(...args: string[]) {

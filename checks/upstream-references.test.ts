@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
-import path from 'node:path'
 import { describe, test } from 'node:test'
 import { until } from '@wombat/testing'
 import sharp from 'sharp'
@@ -91,8 +89,8 @@ describe('reference images', { timeout: 90_000 }, () => {
         'SELECT request_id FROM images WHERE id = $1',
         [id],
       )
-      const files = [0, 1].map((n) => path.join(server.dataDir, 'blobs/images/references', requestId, String(n)))
-      const areKept = () => Promise.resolve(files.every((file) => existsSync(file)))
+      const keys = [0, 1].map((n) => `images/references/${requestId}/${n}`)
+      const areKept = async () => (await Promise.all(keys.map((key) => server.holds(key)))).every((isThere) => isThere)
       await until(areKept, { what: 'they are kept although nothing can be made' })
       assert.equal(downloads, 2)
       isAlive = false

@@ -5,7 +5,8 @@ import { createKey } from '@wombat/accounts'
 import { withClient } from '@wombat/database'
 import { failImage, sumUsage, verifyLedger } from '@wombat/ledger'
 import { createTemporaryDirectory, REFUSED_WORD, startOpenAiEmulator, until } from '@wombat/testing'
-import { type Finished, runCli } from '../apps/cli/src/run-cli.ts'
+import { callCli } from '../apps/cli/src/call-cli.ts'
+import type { Finished } from '../apps/cli/src/run-cli.ts'
 import { finishNow, orderOne, pathOf, query } from './image-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
@@ -26,7 +27,10 @@ async function setOfDatabase(setting: string, value: string) {
 }
 
 function wombat(...args: string[]): Promise<Finished> {
-  return runCli(args, { folder: folder.path, env: { DATABASE_URL: server.databaseUrl, TZ: 'America/New_York' } })
+  return callCli(args, {
+    folder: folder.path,
+    env: { DATABASE_URL: server.databaseUrl, ...server.parts, TZ: 'America/New_York' },
+  })
 }
 
 async function json(...args: string[]) {

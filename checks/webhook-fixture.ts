@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createTemporaryDirectory } from '@wombat/testing'
-import { runCli } from '../apps/cli/src/run-cli.ts'
+import { callCli } from '../apps/cli/src/call-cli.ts'
 import { query } from './image-tools.ts'
 import type { SendOptions } from './send.ts'
 import { startTestServer } from './server-fixture.ts'
@@ -19,7 +19,10 @@ export async function openWebhooks() {
   const kept = stack.move()
 
   function wombat(args: readonly string[], settings: Readonly<Record<string, string>> = env) {
-    return runCli(args, { folder: folder.path, env: { DATABASE_URL: server.databaseUrl, ...settings } })
+    return callCli(args, {
+      folder: folder.path,
+      env: { DATABASE_URL: server.databaseUrl, ...server.parts, ...settings },
+    })
   }
 
   async function json(...args: string[]) {

@@ -5,6 +5,14 @@ import { openTerminal, type Terminal } from './terminal.ts'
 
 /** Runs one command line and ends the process with its exit code. */
 export async function main(argv: readonly string[]): Promise<never> {
+  await run(argv)
+  await flush()
+  // Sockets that are kept alive, and what a library forgot, are no reason to stay.
+  process.exit(process.exitCode)
+}
+
+/** Runs one command line and sets the exit code. */
+export async function run(argv: readonly string[]): Promise<void> {
   const end = argv.indexOf('--')
   const terminal = openTerminal({ isJson: argv.slice(0, end === -1 ? undefined : end).includes('--json') })
   const program = createProgram(terminal)
@@ -13,9 +21,6 @@ export async function main(argv: readonly string[]): Promise<never> {
   } catch (error) {
     report(terminal, program, { error, argv })
   }
-  await flush()
-  // Sockets that are kept alive, and what a library forgot, are no reason to stay.
-  process.exit(process.exitCode)
 }
 
 function report(

@@ -7,7 +7,8 @@ import {
   type TemporaryDirectory,
   type TestDatabase,
 } from '@wombat/testing'
-import { type Finished, runCli } from './run-cli.ts'
+import { callCli } from './call-cli.ts'
+import type { Finished } from './run-cli.ts'
 
 const NOBODY = '3f2b8c1e-5a47-4c0e-9d1b-2f6a7e8c9d01'
 
@@ -25,7 +26,7 @@ after(async () => {
 })
 
 function wombat(...args: string[]): Promise<Finished> {
-  return runCli(args, { folder: folder.path, env: { DATABASE_URL: database.url } })
+  return callCli(args, { folder: folder.path, env: { DATABASE_URL: database.url } })
 }
 
 async function json(...args: string[]) {

@@ -7,7 +7,8 @@ import {
   type TemporaryDirectory,
   type TestDatabase,
 } from '@wombat/testing'
-import { type Finished, runCli } from './run-cli.ts'
+import { callCli } from './call-cli.ts'
+import type { Finished } from './run-cli.ts'
 
 let database: TestDatabase
 let folder: TemporaryDirectory
@@ -28,7 +29,7 @@ after(async () => {
 const KEYS = { OPENAI_API_KEY: 'sk-check', LEONARDO_API_KEY: 'one,two', LEONARDO_CONCURRENCY: '3' }
 
 function wombat(args: readonly string[], env: Readonly<Record<string, string>> = KEYS): Promise<Finished> {
-  return runCli(args, { folder: folder.path, env: { DATABASE_URL: database.url, ...env } })
+  return callCli(args, { folder: folder.path, env: { DATABASE_URL: database.url, ...env } })
 }
 
 async function list(env?: Readonly<Record<string, string>>) {

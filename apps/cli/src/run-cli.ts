@@ -40,13 +40,12 @@ export async function startCli(
   { folder, env = {}, isUnderNpm }: CliOptions,
 ): Promise<RunningCli & { readonly finished: Promise<Finished> }> {
   await writeFile(path.join(folder, '.env'), '', { flag: 'a' })
-  const { PATH = '', TMPDIR = '/tmp' } = process.env
   const npm = isUnderNpm === true ? { npm_lifecycle_event: 'start' } : {}
   const [command, before] =
     isUnderNpm === true ? ['sh', ['-c', '"$@"; true', 'sh', process.execPath]] : [process.execPath, []]
   const child = spawn(command, [...before, BIN, ...args], {
     cwd: folder,
-    env: { PATH, TMPDIR, HOME: folder, DATA_DIR: path.join(folder, 'data'), ...npm, ...env },
+    env: { ...ownEnvironment(folder), ...npm, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''
@@ -83,6 +82,12 @@ export async function startCli(
       }
     },
   }
+}
+
+/** What a command has of this process's environment, and where it keeps its own. */
+export function ownEnvironment(folder: string): Record<string, string> {
+  const { PATH = '', TMPDIR = '/tmp' } = process.env
+  return { PATH, TMPDIR, HOME: folder, DATA_DIR: path.join(folder, 'data') }
 }
 
 function isOver(child: ChildProcess): boolean {

@@ -6,7 +6,8 @@ import { after, describe, test } from 'node:test'
 import { createLogger, readConfig } from '@wombat/engine'
 import { runWombat } from '@wombat/server'
 import { createTemporaryDirectory, createTestDatabase } from '@wombat/testing'
-import { type Finished, runCli } from './run-cli.ts'
+import { callCli } from './call-cli.ts'
+import type { Finished } from './run-cli.ts'
 
 const TOKEN = 'deploy-secret-0123456789abcdef'
 const NOBODY = '3f2b8c1e-5a47-4c0e-9d1b-2f6a7e8c9d01'
@@ -33,11 +34,11 @@ after(async () => {
 const REMOTE = { WOMBAT_SERVER: url, WOMBAT_ADMIN_TOKEN: TOKEN, DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' }
 
 function remote(args: readonly string[], env: Readonly<Record<string, string>> = REMOTE): Promise<Finished> {
-  return runCli(args, { folder: folder.path, env })
+  return callCli(args, { folder: folder.path, env })
 }
 
 function local(args: readonly string[]): Promise<Finished> {
-  return runCli(args, { folder: folder.path, env: { DATABASE_URL: database.url } })
+  return callCli(args, { folder: folder.path, env: { DATABASE_URL: database.url } })
 }
 
 async function json(args: readonly string[]) {

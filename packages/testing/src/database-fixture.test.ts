@@ -8,6 +8,16 @@ test('a test database has every migration', async () => {
   assert.deepEqual(await pendingMigrations(database.url), [])
 })
 
+test('the schema of the queue is there where it was asked for', async () => {
+  await using plain = await createTestDatabase()
+  await using database = await createTestDatabase({ hasQueue: true })
+  const schemas = [plain, database].map(({ url }) =>
+    withClient(url, async (client) => (await client.query(`SELECT to_regclass('bullmq.job') AS name`)).rows[0].name),
+  )
+  assert.deepEqual(await Promise.all(schemas), [null, 'bullmq.job'])
+  assert.deepEqual(await pendingMigrations(database.url), [])
+})
+
 test('two test databases do not see each other', async () => {
   await using one = await createTestDatabase()
   await using other = await createTestDatabase()

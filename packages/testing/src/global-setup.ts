@@ -9,6 +9,7 @@ let cluster: ThrowAwayCluster | undefined
 export async function globalSetup(): Promise<void> {
   cluster = await openThrowAwayCluster()
   process.env.WOMBAT_TEST_POSTGRES_URL = cluster.url
+  process.env.WOMBAT_TEST_DIRECTORY = cluster.directory
   // Each test file is a process of its own: they need not all compile the same modules.
   process.env.NODE_COMPILE_CACHE ??= path.join(tmpdir(), 'wombat-test-compile-cache')
 }

@@ -11,8 +11,8 @@ export interface TestRedis {
   readonly pid: number
   /** Sends one command and answers Redis's reply as it comes, such as `+OK`. */
   command(...words: string[]): Promise<string>
-  /** Forgets everything. */
-  flush(): Promise<void>
+  /** Forgets everything, or what is in one of its databases. */
+  flush(database?: number): Promise<void>
   /** Ends the process, with SIGKILL unless told otherwise, and waits until it is gone. What it held is lost. */
   stop(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>
   /** Starts it again on the same port. */
@@ -81,8 +81,10 @@ export async function startRedis({
       return child.pid ?? 0
     },
     command,
-    async flush() {
-      await command('FLUSHALL')
+    async flush(database) {
+      await (database === undefined
+        ? command('FLUSHALL')
+        : sendCommand(port, ['SELECT', String(database)], ['FLUSHDB']))
     },
     stop: end,
     async start() {
@@ -119,11 +121,11 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' ? (address?.port ?? 0) : 0
 }
 
-/** One connection a command: Redis answers, then sees that we have ended and closes it. */
-async function sendCommand(port: number, words: readonly string[]): Promise<string> {
+/** One connection for what is asked: Redis answers, then sees that we have ended and closes it. */
+async function sendCommand(port: number, ...commands: (readonly string[])[]): Promise<string> {
   const socket: Socket = connect(port, '127.0.0.1')
   socket.setTimeout(5_000, () => socket.destroy(new Error('no answer')))
-  socket.end(encode(words))
+  socket.end(commands.map(encode).join(''))
   const chunks: Buffer[] = []
   for await (const chunk of socket) {
     chunks.push(chunk)

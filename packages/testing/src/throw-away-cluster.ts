@@ -5,6 +5,8 @@ import { joinEmbeddedPostgres } from '@wombat/embedded'
 
 export interface ThrowAwayCluster {
   readonly url: string
+  /** For other things that are as short-lived; it goes with the cluster. */
+  readonly directory: string
   /** Stops it and removes all that it had. */
   close(): Promise<void>
 }
@@ -28,6 +30,7 @@ export async function openThrowAwayCluster(): Promise<ThrowAwayCluster> {
     const cluster = await joinEmbeddedPostgres({ dataDir, purpose: 'test', durable: false })
     return {
       url: cluster.url,
+      directory: dataDir,
       close: async () => {
         await cluster.leave()
         await rm(dataDir, REMOVE)

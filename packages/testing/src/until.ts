@@ -1,22 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const POLL_MS = 10
+/** The longer it takes, the less often it asks: a condition costs a query, often on a connection of its own. */
+const LEAST_POLL_MS = 10
+const MOST_POLL_MS = 50
+const POLLS_OF_WAIT = 20
 
-/** Waits for the first answer that is not false or undefined, and returns it. `what` says in the failure what did not come. */
+/**
+ * Waits for the first answer that is not false or undefined, and returns it. `what` says in the failure what did not
+ * come, after so long that a machine with other work would have had it.
+ */
 export async function until<T>(
   condition: () => Promise<T> | T,
-  { timeoutMs = 10_000, what }: { timeoutMs?: number; what: string },
+  { timeoutMs = 30_000, what }: { timeoutMs?: number; what: string },
 ): Promise<Exclude<T, false | undefined>> {
-  const deadline = performance.now() + timeoutMs
+  const startedMs = performance.now()
   for (;;) {
     const answer = await condition()
     if (isThere(answer)) {
       return answer
     }
-    if (performance.now() > deadline) {
+    const waitedMs = performance.now() - startedMs
+    if (waitedMs > timeoutMs) {
       throw new Error(`Waited ${timeoutMs / 1000} s in vain: ${what}.`)
     }
-    await sleep(POLL_MS)
+    await sleep(Math.min(Math.max(waitedMs / POLLS_OF_WAIT, LEAST_POLL_MS), MOST_POLL_MS))
   }
 }
 
