@@ -103,7 +103,7 @@ async function openTemporaryKey(
   accountId: string | undefined,
 ): Promise<{ apiKey: string } & AsyncDisposable> {
   const { findMainAccount, listAccounts, openOperations } = await import('@wombat/engine')
-  const operations = openOperations(db, { actor: commandActor(), config })
+  const operations = openOperations(db, { actor: commandActor(), config, publicUrl: publicUrl(config) })
   const chosen = accountId ?? (await findMainAccount(db))?.id
   if (chosen === undefined) {
     const isEmpty = (await listAccounts(db, 1)).length === 0

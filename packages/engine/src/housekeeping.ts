@@ -1,3 +1,4 @@
+import { forgetFormerSecrets } from '@wombat/accounts'
 import type { Config } from './config.ts'
 import type { Engine } from './engine.ts'
 import { retain, retentionIntervalMs } from './retain.ts'
@@ -24,4 +25,5 @@ export const HOUSEKEEPING: readonly HousekeepingJob[] = [
   { name: 'tidy', everyMs: () => HOUR_MS, run: tidyUp },
   { name: 'retention', everyMs: retentionIntervalMs, run: retain },
   { name: 'old webhooks', everyMs: () => HOUR_MS, run: tidyWebhooks },
+  { name: 'old secrets', everyMs: () => HOUR_MS, run: ({ db }) => forgetFormerSecrets(db) },
 ]
