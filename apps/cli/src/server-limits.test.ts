@@ -162,6 +162,12 @@ test('cancelling, and usage by tags', { timeout: 120_000 }, async () => {
   assert.deepEqual(await json(['image', 'cancel', second], local), { imageId: second, status: 'cancelled' })
   await same(0, 'image', 'cancel', first)
   await same(5, 'image', 'cancel', 'v2-aaaaaaaaa-bbbbbbbbb')
+  const until = new Date(Date.now() + 3_600_000)
+  const parked = { route: 'synthetic', state: 'parked', reason: 'credentials', openUntil: until }
+  await running.engine.db.prisma.routeState.create({ data: parked })
+  const { stdout: shown } = await same(0, 'image', 'show', third)
+  assert.match(shown, /^waits for +synthetic, parked until .*: credentials\nnext try +\d{4}-/m)
+  await running.engine.db.prisma.routeState.delete({ where: { route: 'synthetic' } })
   await json(['image', 'erase', third, '--yes'])
   await same(6, 'image', 'cancel', third)
   const { stdout } = await same(0, 'usage', '--by', 'tag:team', '--account', accountId)

@@ -208,7 +208,7 @@ function ofCredits({ db, change }: OperatorDesk) {
   } satisfies Partial<AdminOperations>
 }
 
-function ofImages({ db, change }: OperatorDesk) {
+function ofImages({ db, config, change }: OperatorDesk) {
   return {
     listImages: ({ cursor, limit, ...filter }) =>
       takePage(
@@ -216,7 +216,7 @@ function ofImages({ db, change }: OperatorDesk) {
         (most) => listImages(db, { ...filter, limit: most, after: readPosition(cursor) }),
         ({ createdAt, imageId }) => writePosition({ at: createdAt, id: imageId }),
       ),
-    showImage: (imageId) => showImage(db, imageId),
+    showImage: (imageId) => showImage(db, config, imageId),
     retryImage: (imageId) =>
       change(
         (tx) => retryImage(tx, imageId),
