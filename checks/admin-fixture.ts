@@ -16,8 +16,8 @@ interface Options {
 }
 
 /** A server without workers whose admin API knows Ann and Bob, and ways to call it as Ann. */
-export async function startAdminServer() {
-  const server = await startTestServer({ role: 'api', env: { ADMIN_TOKEN: `ann:${ANN}, bob:${BOB}` } })
+export async function startAdminServer(env: Readonly<Record<string, string>> = {}) {
+  const server = await startTestServer({ role: 'api', env: { ADMIN_TOKEN: `ann:${ANN}, bob:${BOB}`, ...env } })
 
   async function admin(method: string, path: string, body?: unknown, options: Options = {}): Promise<Answer> {
     const { token = ANN, raw, on = server } = options

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import type { JsonSchema, OpenApiDocument } from '@wombat/contract'
-import { finishNow, idOf } from './image-tools.ts'
+import { finishNow, idOf, orderOne, query as runSql } from './image-tools.ts'
 import { callsOf, createAjv, relocate } from './openapi-tools.ts'
 import { startTestServer } from './server-fixture.ts'
 
@@ -144,6 +144,26 @@ describe('the answers of the server are those of the document', () => {
       await call('usage', { query: `?by=${by}` })
       await call('usageCsv', { query: `?by=${by}` })
     }
+    const url = 'https://shop.example.com/hooks/images'
+    const { webhookId } = await call('createWebhook', { params: account, body: { url } })
+    const hook = { webhookId }
+    await call('createWebhook', { params: account, body: { url: 'http://10.0.0.1/' } })
+    await call('listWebhooks', { query: '?limit=1' })
+    await call('showWebhook', { params: hook })
+    await call('changeWebhook', { params: hook, body: { url: 'http://shop.example.com/' } })
+    await call('rotateWebhookSecret', { params: hook, body: { overlapHours: 0.5 } })
+    await call('showWebhook', { params: hook })
+    await call('cancelWaitingImage', {
+      params: { imageId: await orderOne({ post: (body) => server.post(body, { key: made.apiKey }) }) },
+    })
+    const { items } = await call('listDeliveries', { params: hook, query: '?status=pending' })
+    await call('retryDelivery', { params: { deliveryId: items[0].deliveryId } })
+    await call('disableWebhook', { params: hook })
+    await call('retryDelivery', { params: { deliveryId: items[0].deliveryId } })
+    await call('enableWebhook', { params: hook })
+    await runSql(server.databaseUrl, `UPDATE webhooks SET url = 'http://127.0.0.1:9/'`)
+    await call('testWebhook', { params: hook })
+    await call('deleteWebhook', { params: hook })
     await call('listRoutes')
     await call('resumeRoute', { params: { route: 'synthetic' } })
     await call('eraseAccount', { params: account })

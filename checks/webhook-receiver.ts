@@ -63,9 +63,13 @@ export function verify(secret: string, { headers, body, atMs }: Received) {
   assert.match(secret, /^whsec_[A-Za-z0-9+/]{43}=$/)
   const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
   const expected = createHmac('sha256', key).update(`${id}.${second}.${body}`).digest()
-  const [version, signature = ''] = String(headers['webhook-signature']).split(',')
-  assert.equal(version, 'v1')
-  assert.ok(timingSafeEqual(Buffer.from(signature, 'base64'), expected))
+  const signatures = String(headers['webhook-signature']).split(' ')
+  assert.ok(signatures.some((one) => isSame(one, expected)))
   assert.equal(headers['content-type'], 'application/json')
-  return { id, message: JSON.parse(body) }
+  return { id, message: JSON.parse(body), signatures: signatures.length }
+}
+
+function isSame(signature: string, expected: Buffer): boolean {
+  assert.match(signature, /^v1,[A-Za-z0-9+/]{43}=$/)
+  return timingSafeEqual(Buffer.from(signature.slice('v1,'.length), 'base64'), expected)
 }

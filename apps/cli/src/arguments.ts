@@ -70,6 +70,15 @@ export function moment(text: string): Date {
 
 const ISO_TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:\d{2})?)?$/
 
+/** Where a webhook leads. */
+export function webUrl(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol) || text.length > 2048) {
+    throw new InvalidArgumentError('It takes an https or http URL such as https://shop.example.com/hooks/images.')
+  }
+  return url.href
+}
+
 /** What may be given by its place or by its option, and must be given once. */
 export function required<T>(name: string, placed: T | undefined, option: T | undefined): T {
   const value = placed ?? option

@@ -8,7 +8,7 @@ export const EXIT_CODES = {
   configuration: 3,
   /** The database or the server can't be reached. */
   unreachable: 4,
-  /** There is no such account, plan, key, image or route. */
+  /** There is no such account, plan, key, image, route, webhook or delivery. */
   not_found: 5,
   /** It can't be done as things stand: too few credits, a plan, an image that is done. */
   refused: 6,

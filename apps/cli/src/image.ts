@@ -7,6 +7,7 @@ import { eraseOne } from './erase.ts'
 import { CliError } from './errors.ts'
 import { bytes, count, sheet, shorten, table, time } from './format.ts'
 import { addOperatorCommand, type OperatorDesk, operate, type ServerOptions } from './operate.ts'
+import { inWords } from './route.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 
 interface ListOptions extends ServerOptions {
@@ -118,7 +119,11 @@ function imageSheet(image: ImageReport): string {
     ['image', image.imageId],
     ['status', image.status],
     ['failure', image.failureCode === null ? undefined : `${image.failureCode}: ${image.failureMessage ?? ''}`],
-    ['next try', image.dueAt === null ? undefined : time(image.dueAt)],
+    ...image.waitsFor.map((one): [string, string] => [
+      'waits for',
+      `${one.route}, ${inWords(one)}${one.reason === null ? '' : `: ${shorten(one.reason, 80)}`}`,
+    ]),
+    ['next try', nextTry(image)],
     ['deadline', image.finishedAt === null ? time(image.deadlineAt) : undefined],
     ['account', image.accountId],
     ['model', `${image.model} ${image.quality}, ${image.width}x${image.height}, style ${image.style}`],
@@ -137,6 +142,13 @@ function imageSheet(image: ImageReport): string {
     ['created', time(image.createdAt)],
     ['finished', image.finishedAt === null ? undefined : time(image.finishedAt)],
   ])
+}
+
+function nextTry({ nextTryAt }: ImageReport): string | undefined {
+  if (nextTryAt === null) {
+    return undefined
+  }
+  return nextTryAt.getTime() > Date.now() ? time(nextTryAt) : 'as soon as a call is free for it'
 }
 
 function tagsText(tags: ImageReport['tags']): string | undefined {

@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os'
 import type { AdminOperations, Database } from '@wombat/engine'
 import { CliError } from './errors.ts'
+import { publicUrl } from './server-url.ts'
 import { readEnvironment, readSettings, type Settings } from './settings.ts'
 import { supervise } from './supervise.ts'
 import type { Outcome, Terminal } from './terminal.ts'
@@ -44,6 +45,7 @@ export async function onDatabase(
       import('@wombat/engine'),
       import('./connect.ts'),
     ])
+    const { config } = settings
     if (!(await hasDatabase(settings))) {
       await makeDataDir(settings.dataDir)
       terminal.note(`There is no database in ${settings.dataDir} yet: making one.`)
@@ -51,7 +53,7 @@ export async function onDatabase(
     await using connection = await connect(settings, purpose)
     if (!stop.aborted) {
       const { db, url: databaseUrl } = connection
-      const operations = engine.openOperations(db, { actor: commandActor(), config: settings.config })
+      const operations = engine.openOperations(db, { actor: commandActor(), config, publicUrl: publicUrl(config) })
       terminal.print(await work({ db, databaseUrl, engine, settings, operations, stop }))
     }
   })

@@ -5,13 +5,13 @@ import type {
   CreditOutcome,
   ErasureCounts,
   Operations,
-  Page,
-  PageWish,
   PlanRemoval,
   RetryOutcome,
 } from '@wombat/engine'
+import { ofWebhooks } from './on-server-webhooks.ts'
 import {
   type Call,
+  collect,
   openCall,
   orReason,
   orUndefined,
@@ -19,9 +19,6 @@ import {
   type Reason,
   withoutUndefined,
 } from './server-call.ts'
-
-/** A part of a list that a server hands out at once. */
-const MOST_A_PAGE = 1000
 
 /** An operator's work, done by a distant server through its admin API. */
 export function openServerOperations(server: { url: string; token: string; stop: AbortSignal }): Operations {
@@ -34,23 +31,8 @@ export function openServerOperations(server: { url: string; token: string; stop:
     ...ofCredits(call),
     ...ofImages(call),
     ...ofRoutes(call),
+    ...ofWebhooks(call),
   }
-}
-
-/** As many parts as it takes. */
-async function collect<T>(
-  { limit, cursor }: PageWish,
-  list: (page: { limit: number; cursor?: string }) => Promise<Page<T>>,
-): Promise<Page<T>> {
-  const items: T[] = []
-  let next = cursor ?? null
-  do {
-    const most = Math.min(MOST_A_PAGE, limit - items.length)
-    const part = await list({ limit: most, ...(next === null ? {} : { cursor: next }) })
-    items.push(...part.items)
-    next = part.next
-  } while (next !== null && items.length < limit)
-  return { items, next }
 }
 
 function toAccount({ accountId, ...rest }: Answered<typeof ADMIN.changeAccount>): Account {

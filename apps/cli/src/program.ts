@@ -23,7 +23,7 @@ from the environment and from .env; .env.example lists them. With --server URL, 
 done by that server (docs/admin-api.md).
 
 Exit codes: 0 done, 1 failed or does not add up, 2 wrong usage, 3 configuration, 4 database or server not reached,
-5 no such account, plan, key, image, route or webhook, 6 refused as things stand, 130 interrupted.`
+5 no such account, plan, key, image, route, webhook or delivery, 6 refused as things stand, 130 interrupted.`
 
 /** All commands. What they need is loaded by the one that runs. */
 export function createProgram(terminal: Terminal): Command {

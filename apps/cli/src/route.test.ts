@@ -120,6 +120,41 @@ describe('wombat route', { timeout: 60_000 }, () => {
     assert.match(stdout, /^an-old-one +none +not configured +0 +1$/m)
   })
 
+  test('an image that waits for its routes says for which, and when it is tried next', async () => {
+    const id = 'v2-aaaaaaaaa-aaaaaaaa0'
+    await sql(`UPDATE images SET status = 'queued', route = NULL, lease_owner = NULL, lease_until = NULL,
+      due_at = '2030-01-01T00:00Z' WHERE id = '${id}'`)
+    const show = async () => JSON.parse((await wombat(['image', 'show', id, '--json'])).stdout)
+    const both = await show()
+    assert.deepEqual(
+      both.waitsFor.map(({ route, state, until }: Record<string, unknown>) => [route, state, until]),
+      [
+        ['leonardo-1', 'down', '2100-01-02T00:00:00.000Z'],
+        ['leonardo-2', 'down', null],
+      ],
+    )
+    assert.equal(both.nextTryAt, '2030-01-01T00:00:00.000Z', 'the second route takes a call as soon as it is due')
+    // An upstream that is at it is asked again, and no other.
+    await sql(`INSERT INTO attempts (image_id, fence, provider, is_paid, route, job_id)
+      VALUES ('${id}', 1, 'leonardo', true, 'leonardo-1', 'job')`)
+    const bound = await show()
+    assert.deepEqual(
+      bound.waitsFor.map(({ route }: { route: string }) => route),
+      ['leonardo-1'],
+    )
+    assert.equal(bound.nextTryAt, '2100-01-02T00:00:00.000Z')
+    const { stdout } = await wombat(['image', 'show', id], { ...KEYS, TZ: 'UTC' })
+    assert.match(stdout, /^waits for +leonardo-1, down until 2100-01-02 00:00:00: transient: no answer$/m)
+    assert.match(stdout, /^next try +2100-01-02 00:00:00$/m)
+    await sql(`UPDATE images SET due_at = now() WHERE id = '${id}'`)
+    await sql(
+      `UPDATE route_states SET state = 'closed', open_until = NULL, paused_until = NULL WHERE route = 'leonardo-1'`,
+    )
+    const free = await wombat(['image', 'show', id])
+    assert.match(free.stdout, /^next try +as soon as a call is free for it$/m)
+    assert.doesNotMatch(free.stdout, /^waits for/m)
+  })
+
   test('resumes a route, and what waits because of it is due at once', async () => {
     await sql(`UPDATE images SET status = 'queued', route = 'openai', lease_owner = NULL, lease_until = NULL,
       due_at = now() + interval '1 h' WHERE id = 'v2-aaaaaaaaa-aaaaaaaa1'`)

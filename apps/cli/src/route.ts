@@ -42,7 +42,7 @@ async function list({ operations }: OperatorDesk): Promise<Outcome> {
   }
 }
 
-function inWords({ state, until }: RouteLine): string {
+export function inWords({ state, until }: Pick<RouteLine, 'state' | 'until'>): string {
   switch (state) {
     case 'unused':
       return 'not used yet'

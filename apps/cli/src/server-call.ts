@@ -1,6 +1,10 @@
 import { WombatError } from '@wombat/client'
+import type { Page, PageWish } from '@wombat/engine'
 import { type AdminClient, createAdminClient } from './admin-client.ts'
 import { CliError } from './errors.ts'
+
+/** A part of a list that a server hands out at once. */
+const MOST_A_PAGE = 1000
 
 export type Call = AdminClient['call']
 
@@ -58,6 +62,7 @@ export interface Reason {
   readonly reason: string
   readonly balance: number
   readonly accounts: number
+  readonly most: number
 }
 
 /** What came of a conflict, or undefined for what is not there. */
@@ -66,8 +71,13 @@ export async function orReason<T>(answer: Promise<T>): Promise<T | Reason | unde
     return await orUndefined(answer)
   } catch (error) {
     if (error instanceof WombatError && error.code === 'conflict') {
-      const { reason, balance, accounts } = error.details ?? {}
-      return { reason: String(reason), balance: Number(balance), accounts: Number(accounts) }
+      const { reason, balance, accounts, most } = error.details ?? {}
+      return {
+        reason: String(reason),
+        balance: Number(balance),
+        accounts: Number(accounts),
+        most: Number(most),
+      }
     }
     throw error
   }
@@ -91,4 +101,20 @@ type Given<T> = { [Name in keyof T]: Exclude<T[Name], undefined> }
 /** A change as the admin API takes it: what stays as it is is left out. */
 export function withoutUndefined<T extends object>(change: T): Given<T> {
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as Given<T>
+}
+
+/** As many parts as it takes. */
+export async function collect<T>(
+  { limit, cursor }: PageWish,
+  list: (page: { limit: number; cursor?: string }) => Promise<Page<T>>,
+): Promise<Page<T>> {
+  const items: T[] = []
+  let next = cursor ?? null
+  do {
+    const most = Math.min(MOST_A_PAGE, limit - items.length)
+    const part = await list({ limit: most, ...(next === null ? {} : { cursor: next }) })
+    items.push(...part.items)
+    next = part.next
+  } while (next !== null && items.length < limit)
+  return { items, next }
 }

@@ -49,7 +49,7 @@ async function joinServer(settings: Settings, { apiKey, accountId }: SessionWish
     ...found,
     apiKey: key.apiKey,
     isKeyTemporary: true,
-    explain: (imageId) => explain(db, imageId),
+    explain: (imageId) => explain(db, settings.config, imageId),
     ...handOver(stack),
   }
 }
@@ -81,7 +81,7 @@ async function openOwnServer(settings: Settings, { apiKey, accountId, stop }: Se
     apiKey: key.apiKey,
     isKeyTemporary: apiKey === undefined,
     firstKey: isFirst ? running.bootstrap?.apiKey : undefined,
-    explain: (imageId) => explain(db, imageId),
+    explain: (imageId) => explain(db, settings.config, imageId),
     ...handOver(stack),
   }
 }
@@ -103,7 +103,7 @@ async function openTemporaryKey(
   accountId: string | undefined,
 ): Promise<{ apiKey: string } & AsyncDisposable> {
   const { findMainAccount, listAccounts, openOperations } = await import('@wombat/engine')
-  const operations = openOperations(db, { actor: commandActor(), config })
+  const operations = openOperations(db, { actor: commandActor(), config, publicUrl: publicUrl(config) })
   const chosen = accountId ?? (await findMainAccount(db))?.id
   if (chosen === undefined) {
     const isEmpty = (await listAccounts(db, 1)).length === 0
@@ -130,9 +130,9 @@ async function openTemporaryKey(
   }
 }
 
-async function explain(db: Database, imageId: string): Promise<string | undefined> {
+async function explain(db: Database, config: Config, imageId: string): Promise<string | undefined> {
   const { showImage } = await import('@wombat/engine')
-  const last = (await showImage(db, imageId))?.attempts.at(-1)
+  const last = (await showImage(db, config, imageId))?.attempts.at(-1)
   return last?.outcome == null || last.outcome === 'done'
     ? undefined
     : `${last.provider}: ${last.message ?? last.failure ?? last.outcome}`

@@ -33,4 +33,17 @@ export {
   type PlanChange,
   type PlanSummary,
 } from './plans.ts'
-export { createWebhook, deleteWebhook, findWebhook, listWebhooks, MOST_WEBHOOKS, type Webhook } from './webhooks.ts'
+export {
+  changeSecret,
+  createWebhook,
+  deleteWebhook,
+  findSecrets,
+  findWebhook,
+  forgetFormerSecrets,
+  listWebhooks,
+  MOST_FORMER_SECRETS,
+  MOST_WEBHOOKS,
+  moveWebhook,
+  setWebhookDisabled,
+  type Webhook,
+} from './webhooks.ts'

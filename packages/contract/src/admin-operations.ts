@@ -2,6 +2,7 @@ import { z } from 'zod'
 import * as admin from './admin.ts'
 import { ACCOUNT_OPERATIONS } from './admin-account-operations.ts'
 import * as reports from './admin-reports.ts'
+import { WEBHOOK_OPERATIONS } from './admin-webhook-operations.ts'
 import { define } from './operation.ts'
 
 const NOT_FOUND = ['not_found'] as const
@@ -149,4 +150,4 @@ const REPORT_OPERATIONS = {
 } as const
 
 /** Every call of the admin API. */
-export const ADMIN = { ...ACCOUNT_OPERATIONS, ...REPORT_OPERATIONS } as const
+export const ADMIN = { ...ACCOUNT_OPERATIONS, ...WEBHOOK_OPERATIONS, ...REPORT_OPERATIONS } as const

@@ -5,6 +5,8 @@ import { count, id, modelId, oneOf, PAGE, since, sum, time, until } from './admi
 
 export const IMAGE_STATES = ['queued', 'generating', 'ready', 'failed', 'removed'] as const
 
+const ROUTE_STATES = ['unused', 'in_use', 'paused', 'down', 'parked'] as const
+
 export const imageListQuery = z.strictObject({
   ...PAGE,
   accountId: id.optional(),
@@ -60,6 +62,21 @@ export const imageReportSchema = imageLineSchema
     failureCode: z.string().nullable(),
     failureMessage: z.string().nullable(),
     dueAt: time.nullable().describe('When it is tried next, while it is queued.'),
+    nextTryAt: time
+      .nullable()
+      .describe('The earliest moment at which it is tried, as far as its routes allow, while it is queued.'),
+    waitsFor: z
+      .array(
+        z
+          .object({
+            route: z.string(),
+            state: z.enum(ROUTE_STATES),
+            until: time.nullable().describe('Null: the next call tries it.'),
+            reason: z.string().nullable(),
+          })
+          .meta({ id: 'RouteWait' }),
+      )
+      .describe('The routes that could make it, while none of them takes calls; mostly empty.'),
     deadlineAt: time,
     leaseUntil: time.nullable(),
     attempts: z.array(attemptSchema).describe('Every call of a provider, oldest first.'),
@@ -132,7 +149,7 @@ export const routeSchema = z
     adapter: z.string().nullable().describe('Null: it is not configured any more.'),
     models: z.array(z.string()),
     concurrency: count.nullable(),
-    state: z.enum(['unused', 'in_use', 'paused', 'down', 'parked']),
+    state: z.enum(ROUTE_STATES),
     until: time.nullable().describe('The earliest moment at which it is called again; null: now.'),
     failures: count.describe('In a row.'),
     busy: count.describe('Calls under way, of all processes.'),

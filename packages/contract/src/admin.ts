@@ -262,7 +262,9 @@ export const ledgerReportSchema = z.object({
 export const auditQuery = z.strictObject({
   ...PAGE,
   actor: line(100).optional(),
-  subject: line(200).optional().describe('An id of an account, key, image or webhook; the name of a plan or route.'),
+  subject: line(200)
+    .optional()
+    .describe('An id of an account, key, image, webhook or delivery; the name of a plan or route.'),
 })
 
 export const auditEntrySchema = z

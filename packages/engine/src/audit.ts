@@ -7,7 +7,7 @@ export interface AuditLine {
   /** The name of the admin token, or `cli:` and the user of the command. */
   readonly actor: string
   readonly action: string
-  /** The account, key, image, plan, route, webhook or store. */
+  /** The account, key, image, plan, route, webhook, delivery or store. */
   readonly subject: string
   readonly details: Readonly<Record<string, unknown>> | null
 }

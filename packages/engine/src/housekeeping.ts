@@ -1,3 +1,4 @@
+import { forgetFormerSecrets } from '@wombat/accounts'
 import type { Config } from './config.ts'
 import type { Engine } from './engine.ts'
 import { PRUNE_INTERVAL_MS, pruneOnce } from './prune.ts'
@@ -26,4 +27,5 @@ export const HOUSEKEEPING: readonly HousekeepingJob[] = [
   { name: 'retention', everyMs: retentionIntervalMs, run: retain },
   { name: 'pruning', everyMs: () => PRUNE_INTERVAL_MS, run: pruneOnce },
   { name: 'old webhooks', everyMs: () => HOUR_MS, run: tidyWebhooks },
+  { name: 'old secrets', everyMs: () => HOUR_MS, run: ({ db }) => forgetFormerSecrets(db) },
 ]

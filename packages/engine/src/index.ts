@@ -70,16 +70,15 @@ export {
   verifyStore,
 } from './operate-store-verify.ts'
 export { type ModelLine, type Overview, readOverview } from './operate-top.ts'
-export {
-  type DeliveryLine,
-  listDeliveries,
-  listWebhooks,
-  openWebhook,
-  removeWebhook,
-  tryWebhook,
-  type Webhook,
-  type WebhookOutcome,
-  type WebhookTest,
+export type {
+  BadUrl,
+  DeliveryLine,
+  SecretOutcome,
+  Webhook,
+  WebhookChange,
+  WebhookOperations,
+  WebhookOutcome,
+  WebhookTest,
 } from './operate-webhooks.ts'
 export type {
   AccountWish,

@@ -14,34 +14,27 @@ import {
 } from '@wombat/accounts'
 import { type Database, inTransaction } from '@wombat/database'
 import { listEntries, sumUsage, verifyLedger } from '@wombat/ledger'
-import { type AuditEntry, listAudit, writeAudit } from './audit.ts'
+import { listAudit, writeAudit } from './audit.ts'
 import { cancelImage } from './cancel.ts'
-import type { Config } from './config.ts'
 import { bookCredits, issueKey, openAccount, retryImage, showAccount, withdrawKey } from './operate.ts'
 import { eraseAccount, eraseImage } from './operate-erase.ts'
 import { listImages, showImage } from './operate-images.ts'
 import { removePlan, setAccount } from './operate-plans.ts'
 import { listRoutes, resumeRoute } from './operate-routes.ts'
-import { openWebhook, removeWebhook } from './operate-webhooks.ts'
+import { ofWebhooks } from './operate-webhooks.ts'
 import type { AdminOperations } from './operations.ts'
+import type { OperatorConfig, OperatorDesk } from './operator-desk.ts'
 import { readNumber, readPosition, takePage, writePosition } from './pages.ts'
-
-interface Desk {
-  readonly db: Database
-  readonly config: Pick<Config, 'routes' | 'SYNTHETIC'>
-  /** Makes a change and its audit entry in one transaction. No entry: nothing was changed. */
-  change<T>(work: (tx: Database) => Promise<T>, toEntry: (outcome: T) => AuditEntry | undefined): Promise<T>
-  readonly actor: string
-}
 
 /** What an operator may do, on a database that is open. Every change is signed by the actor. */
 export function openOperations(
   db: Database,
-  { actor, config }: { actor: string; config: Pick<Config, 'routes' | 'SYNTHETIC'> },
+  { actor, config, publicUrl }: { actor: string; config: OperatorConfig; publicUrl: string },
 ): AdminOperations {
-  const desk: Desk = {
+  const desk: OperatorDesk = {
     db,
     config,
+    publicUrl,
     actor,
     change: (work, toEntry) =>
       inTransaction(db, async (tx) => {
@@ -65,7 +58,7 @@ export function openOperations(
   }
 }
 
-function ofAccounts({ db, actor, change }: Desk) {
+function ofAccounts({ db, actor, change }: OperatorDesk) {
   return {
     openAccount: (wish) =>
       change(
@@ -113,7 +106,7 @@ function ofAccounts({ db, actor, change }: Desk) {
   } satisfies Partial<AdminOperations>
 }
 
-function ofKeys({ db, change }: Desk) {
+function ofKeys({ db, change }: OperatorDesk) {
   return {
     issueKey: ({ accountId, name, expiresAt, rateLimitPerMinute, ...limits }) =>
       change(
@@ -151,7 +144,7 @@ function ofKeys({ db, change }: Desk) {
   } satisfies Partial<AdminOperations>
 }
 
-function ofPlans({ db, change }: Desk) {
+function ofPlans({ db, change }: OperatorDesk) {
   return {
     listPlans: () => listPlans(db),
     findPlan: (name) => findPlan(db, name),
@@ -181,7 +174,7 @@ function ofPlans({ db, change }: Desk) {
   } satisfies Partial<AdminOperations>
 }
 
-function ofCredits({ db, change }: Desk) {
+function ofCredits({ db, change }: OperatorDesk) {
   return {
     // A booking that was made before changes nothing, and leaves no second entry.
     bookCredits: (booking) =>
@@ -215,7 +208,7 @@ function ofCredits({ db, change }: Desk) {
   } satisfies Partial<AdminOperations>
 }
 
-function ofImages({ db, change }: Desk) {
+function ofImages({ db, config, change }: OperatorDesk) {
   return {
     listImages: ({ cursor, limit, ...filter }) =>
       takePage(
@@ -223,7 +216,7 @@ function ofImages({ db, change }: Desk) {
         (most) => listImages(db, { ...filter, limit: most, after: readPosition(cursor) }),
         ({ createdAt, imageId }) => writePosition({ at: createdAt, id: imageId }),
       ),
-    showImage: (imageId) => showImage(db, imageId),
+    showImage: (imageId) => showImage(db, config, imageId),
     retryImage: (imageId) =>
       change(
         (tx) => retryImage(tx, imageId),
@@ -247,33 +240,13 @@ function ofImages({ db, change }: Desk) {
   } satisfies Partial<AdminOperations>
 }
 
-function ofRoutes({ db, config, change }: Desk) {
+function ofRoutes({ db, config, change }: OperatorDesk) {
   return {
     listRoutes: () => listRoutes(db, config),
     resumeRoute: (route) =>
       change(
         (tx) => resumeRoute(tx, config, route),
         (outcome) => (outcome === 'resumed' ? { action: 'route.resume', subject: route } : undefined),
-      ),
-  } satisfies Partial<AdminOperations>
-}
-
-function ofWebhooks({ change }: Desk) {
-  return {
-    openWebhook: (wish) =>
-      change(
-        (tx) => openWebhook(tx, wish),
-        (outcome) => {
-          const { accountId, url } = wish
-          return outcome.status === 'created'
-            ? { action: 'webhook.create', subject: outcome.webhookId, details: { accountId, url } }
-            : undefined
-        },
-      ),
-    removeWebhook: (webhookId) =>
-      change(
-        (tx) => removeWebhook(tx, webhookId),
-        (isDone) => (isDone ? { action: 'webhook.delete', subject: webhookId } : undefined),
       ),
   } satisfies Partial<AdminOperations>
 }

@@ -1,5 +1,6 @@
 import type { Database } from '@wombat/database'
 import { findImageDetails, type ImageDetails, type ImageFilter, listImages as listRows } from '@wombat/images'
+import { listRoutes, type RouteLine, type RouteSettings } from './operate-routes.ts'
 
 /** One image in a list, for an operator. */
 export interface ImageLine {
@@ -31,10 +32,16 @@ export interface ImageReport extends ImageLine {
   readonly failureMessage: string | null
   /** When it is tried next, while it is queued. */
   readonly dueAt: Date | null
+  /** The earliest moment at which it is tried, as far as its routes allow; null when it is not queued. */
+  readonly nextTryAt: Date | null
+  /** The routes that could make it, while none of them takes calls; empty when it waits only for `dueAt` and its turn. */
+  readonly waitsFor: readonly RouteWait[]
   readonly deadlineAt: Date
   readonly leaseUntil: Date | null
   readonly attempts: readonly AttemptLine[]
 }
+
+export type RouteWait = Pick<RouteLine, 'route' | 'state' | 'until' | 'reason'>
 
 export interface AttemptLine {
   readonly route: string | null
@@ -57,12 +64,17 @@ export async function listImages(db: Database, filter: ImageFilter): Promise<Ima
 }
 
 /** Undefined when there is no such image. */
-export async function showImage(db: Database, imageId: string): Promise<ImageReport | undefined> {
+export async function showImage(
+  db: Database,
+  config: RouteSettings,
+  imageId: string,
+): Promise<ImageReport | undefined> {
   const row = await findImageDetails(db, imageId)
   if (row === null) {
     return undefined
   }
   const { request } = row
+  const waitsFor = row.status === 'queued' ? await findWait(db, config, row) : []
   return {
     ...toLine(row),
     quality: request.quality,
@@ -82,10 +94,28 @@ export async function showImage(db: Database, imageId: string): Promise<ImageRep
     failureCode: row.failureCode,
     failureMessage: row.failureMessage,
     dueAt: row.status === 'queued' ? row.dueAt : null,
+    nextTryAt: row.status === 'queued' ? nextTry(row.dueAt, waitsFor) : null,
+    waitsFor,
     deadlineAt: row.deadlineAt,
     leaseUntil: row.leaseUntil,
     attempts: row.attempts.map(toAttemptLine),
   }
+}
+
+/** What keeps it from being made, if its routes do. One whose upstream is at it already goes on with that route only. */
+async function findWait(db: Database, config: RouteSettings, row: ImageDetails): Promise<RouteWait[]> {
+  const serving = (await listRoutes(db, config)).filter(({ models }) => models.includes(row.model))
+  const begun = row.attempts.findLast(({ outcome, jobId }) => outcome === null && jobId !== null)
+  const bound = serving.filter(({ route }) => route === begun?.route)
+  const able = bound.length === 0 ? serving : bound
+  return able.some(({ state }) => state === 'in_use' || state === 'unused')
+    ? []
+    : able.map(({ route, state, until, reason }) => ({ route, state, until, reason }))
+}
+
+function nextTry(dueAt: Date, waitsFor: readonly RouteWait[]): Date {
+  const opens = waitsFor.map(({ until }) => until?.getTime() ?? 0)
+  return new Date(Math.max(dueAt.getTime(), opens.length === 0 ? 0 : Math.min(...opens)))
 }
 
 function toLine(row: Pick<ImageDetails, 'id' | 'accountId' | 'status' | 'model' | 'createdAt' | 'finishedAt'>) {

@@ -29,10 +29,10 @@ export interface RouteLine {
   readonly changedAt: Date | null
 }
 
-type Settings = Pick<Config, 'routes' | 'SYNTHETIC'>
+export type RouteSettings = Pick<Config, 'routes' | 'SYNTHETIC'>
 
 /** Every route of these settings in their order, then every other one that was ever used. */
-export async function listRoutes(db: Database, config: Settings): Promise<RouteLine[]> {
+export async function listRoutes(db: Database, config: RouteSettings): Promise<RouteLine[]> {
   const states = new Map((await listRouteStates(db)).map((state) => [state.route, state]))
   const configured = configuredRoutes(config)
   const others = [...states.values()].filter(({ route }) => !configured.some(({ name }) => name === route))
@@ -55,7 +55,7 @@ export async function listRoutes(db: Database, config: Settings): Promise<RouteL
 }
 
 /** With the models that each really serves, and the one that draws where no other does. */
-function configuredRoutes({ routes, SYNTHETIC }: Settings): Route[] {
+function configuredRoutes({ routes, SYNTHETIC }: RouteSettings): Route[] {
   const served = serveModels(routes, { synthetic: SYNTHETIC })
   const found = new Map([...routes, ...served.flatMap((model) => model.routes)].map((route) => [route.name, route]))
   return [...found.values()].map((route) => ({
@@ -85,7 +85,7 @@ function toHealth(state: RouteState | undefined): Omit<RouteLine, 'route' | 'ada
 export type ResumeOutcome = 'resumed' | 'never used' | 'unknown route'
 
 /** Puts a route back into use in all processes, and has what waits because of it tried at once. */
-export async function resumeRoute(db: Database, config: Settings, route: string): Promise<ResumeOutcome> {
+export async function resumeRoute(db: Database, config: RouteSettings, route: string): Promise<ResumeOutcome> {
   if (await resume(db, route)) {
     return 'resumed'
   }

@@ -17,7 +17,7 @@ import type { ErasedAccount, ErasedImage } from './operate-erase.ts'
 import type { ImageLine, ImageReport } from './operate-images.ts'
 import type { PlanRemoval } from './operate-plans.ts'
 import type { ResumeOutcome, RouteLine } from './operate-routes.ts'
-import type { WebhookOutcome } from './operate-webhooks.ts'
+import type { WebhookOperations } from './operate-webhooks.ts'
 import type { Page, PageWish } from './pages.ts'
 
 export interface AccountWish {
@@ -60,7 +60,7 @@ export interface EraseWish {
  * What an operator does, wherever the database is: the engine does it there, the command also through the admin API of a
  * distant server. Every change leaves an entry in the audit log. Undefined and false: there is no such thing.
  */
-export interface Operations {
+export interface Operations extends WebhookOperations {
   openAccount(wish: AccountWish): Promise<OpenedAccount | 'unknown plan'>
   listAccounts(page: PageWish): Promise<Page<AccountSummary>>
   showAccount(accountId: string): Promise<ShownAccount | undefined>
@@ -94,9 +94,6 @@ export interface Operations {
 export interface AdminOperations extends Operations {
   listKeys(accountId: string): Promise<readonly ApiKeySummary[] | undefined>
   listAudit(wish: PageWish & { actor?: string | undefined; subject?: string | undefined }): Promise<Page<AuditLine>>
-  /** `allowHosts`: WEBHOOK_ALLOW_HOSTS. */
-  openWebhook(wish: { accountId: string; url: string; allowHosts: readonly string[] }): Promise<WebhookOutcome>
-  removeWebhook(webhookId: string): Promise<boolean>
   /** Leaves an entry of what was done already. */
   note(entry: AuditEntry): Promise<void>
 }

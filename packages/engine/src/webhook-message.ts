@@ -76,17 +76,20 @@ export function messageId(deliveryId: string): string {
 
 /**
  * The headers of a message by Standard Webhooks (https://www.standardwebhooks.com): its id, the second of this try, and
- * the HMAC-SHA256 of id, second and body with dots between them.
+ * the HMAC-SHA256 of id, second and body with dots between them, with each of the secrets.
  */
-export function signMessage(secret: string, message: { id: string; atMs: number; body: string }) {
+export function signMessage(secrets: readonly string[], message: { id: string; atMs: number; body: string }) {
   const second = Math.floor(message.atMs / 1000)
-  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
-  const signature = createHmac('sha256', key).update(`${message.id}.${second}.${message.body}`).digest('base64')
+  const signed = `${message.id}.${second}.${message.body}`
+  const signatures = secrets.map((secret) => {
+    const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
+    return `v1,${createHmac('sha256', key).update(signed).digest('base64')}`
+  })
   return {
     'content-type': 'application/json',
     'user-agent': 'Wombat (webhooks)',
     'webhook-id': message.id,
     'webhook-timestamp': String(second),
-    'webhook-signature': `v1,${signature}`,
+    'webhook-signature': signatures.join(' '),
   }
 }

@@ -18,7 +18,7 @@ const LOOK_INTERVAL_MS = 1_000
 const MOST_AT_ONCE = 64
 const MOST_EACH = 4
 /** Far beyond the limits of one try, so that nobody else sends what is still under way. */
-const LEASE_SECONDS = 60
+export const LEASE_SECONDS = 60
 /** The longest pauses after the first and each later try; the last one for all that follow. */
 const PAUSES_SECONDS = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]
 const GIVE_UP_SECONDS = 3 * 86_400
@@ -140,7 +140,7 @@ interface Answer {
 
 async function post(engine: Engine, poster: Poster, delivery: ClaimedDelivery, signal: AbortSignal): Promise<Answer> {
   const body = JSON.stringify(toMessage(engine, delivery))
-  const headers = signMessage(delivery.secret, { id: messageId(delivery.id), atMs: Date.now(), body })
+  const headers = signMessage(delivery.secrets, { id: messageId(delivery.id), atMs: Date.now(), body })
   try {
     const { status, retryAfterMs } = await poster.post(delivery.url, { headers, body, signal })
     return { httpStatus: status, message: `answered ${status}`, retryAfterMs }

@@ -12,7 +12,8 @@ export interface ClaimedDelivery {
   /** This try's number, from 1: what it comes to counts only while no later one has begun. */
   readonly tries: number
   readonly url: string
-  readonly secret: string
+  /** All that it is signed with, the newest first. */
+  readonly secrets: readonly string[]
   readonly event: 'image.finished' | 'image.failed'
   readonly createdAt: Date
   readonly imageId: string
@@ -40,7 +41,9 @@ const CLAIM: Statement = {
          claimed AS (
            UPDATE webhook_deliveries d SET tries = d.tries + 1, due_at = now() + make_interval(secs => $4)
            FROM due WHERE d.id = due.id RETURNING d.*)
-         SELECT c.id, c.webhook_id AS "webhookId", c.tries, c.event, c.created_at AS "createdAt", w.url, w.secret,
+         SELECT c.id, c.webhook_id AS "webhookId", c.tries, c.event, c.created_at AS "createdAt", w.url,
+                w.secret || ARRAY(SELECT s.secret FROM webhook_secrets s WHERE s.webhook_id = w.id AND s.signs_until > now()
+                                  ORDER BY s.signs_until DESC) AS secrets,
                 c.image_id AS "imageId", r.alt, i.model, r.width, r.height, i.content_type AS "contentType", r.tags,
                 i.failure_code AS "failureCode", i.failure_message AS "failureMessage"
          FROM claimed c JOIN webhooks w ON w.id = c.webhook_id JOIN images i ON i.id = c.image_id
@@ -149,17 +152,19 @@ export async function hasDueDeliveries(db: Database): Promise<boolean> {
   return (await db.run(HAS_DUE, [])).length > 0
 }
 
+const COLUMNS = `d.id AS "deliveryId", d.webhook_id AS "webhookId", d.image_id AS "imageId", d.event, d.status, d.tries,
+                CASE d.status WHEN 'pending' THEN d.due_at END AS "dueAt", d.last_status AS "lastStatus",
+                d.last_error AS "lastError", d.created_at AS "createdAt", d.delivered_at AS "deliveredAt"`
+
 const LIST: Statement = {
   name: 'list-deliveries',
-  text: `SELECT d.id, d.webhook_id AS "webhookId", d.image_id AS "imageId", d.event, d.status, d.tries,
-                CASE d.status WHEN 'pending' THEN d.due_at END AS "dueAt", d.last_status AS "lastStatus",
-                d.last_error AS "lastError", d.created_at AS "createdAt", d.delivered_at AS "deliveredAt"
-         FROM webhook_deliveries d WHERE d.webhook_id = $1 AND ($2::text IS NULL OR d.status = $2)
-         ORDER BY d.created_at DESC LIMIT $3`,
+  text: `SELECT ${COLUMNS} FROM webhook_deliveries d WHERE d.webhook_id = $1 AND ($2::text IS NULL OR d.status = $2)
+           AND ($4::timestamptz IS NULL OR (d.created_at, d.id) < ($4, $5::uuid))
+         ORDER BY d.created_at DESC, d.id DESC LIMIT $3`,
 }
 
 export interface DeliveryLine {
-  readonly id: string
+  readonly deliveryId: string
   readonly webhookId: string
   readonly imageId: string
   readonly event: string
@@ -177,7 +182,51 @@ export interface DeliveryLine {
 /** The messages of a webhook, newest first. */
 export async function listDeliveries(
   db: Database,
-  filter: { webhookId: string; status?: string | undefined; limit: number },
+  filter: {
+    webhookId: string
+    status?: string | undefined
+    limit: number
+    after: { at: Date; id: string } | undefined
+  },
 ): Promise<DeliveryLine[]> {
-  return await db.run<DeliveryLine>(LIST, [filter.webhookId, filter.status ?? null, filter.limit])
+  const { webhookId, status = null, limit, after } = filter
+  return await db.run<DeliveryLine>(LIST, [webhookId, status, limit, after?.at ?? null, after?.id ?? null])
+}
+
+const FIND: Statement = {
+  name: 'find-delivery',
+  text: `SELECT ${COLUMNS}, w.disabled_at IS NOT NULL AS "isDisabled"
+         FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id WHERE d.id = $1::uuid`,
+}
+
+/** Undefined: there is no such message, or its webhook was deleted. */
+export async function findDelivery(
+  db: Database,
+  deliveryId: string,
+): Promise<{ delivery: DeliveryLine; isDisabled: boolean } | undefined> {
+  const [row] = await db.run<DeliveryLine & { isDisabled: boolean }>(FIND, [deliveryId])
+  if (row === undefined) {
+    return undefined
+  }
+  const { isDisabled, ...delivery } = row
+  return { delivery, isDisabled }
+}
+
+const RETRY: Statement = {
+  name: 'retry-delivery',
+  text: `UPDATE webhook_deliveries d SET status = 'pending', due_at = now(), delivered_at = NULL
+         FROM webhooks w WHERE d.id = $1::uuid AND w.id = d.webhook_id AND w.disabled_at IS NULL
+           AND (d.status <> 'pending' OR d.due_at > now() + make_interval(secs => $2::float8)) RETURNING d.id`,
+}
+
+/**
+ * Has a message sent now, whatever became of it. Not one that is due within `leaseSeconds`: it may be under way, and is
+ * sent soon anyway. False: nothing was changed.
+ */
+export async function retryDelivery(
+  db: Database,
+  deliveryId: string,
+  options: { leaseSeconds: number },
+): Promise<boolean> {
+  return (await db.run(RETRY, [deliveryId, options.leaseSeconds])).length === 1
 }

@@ -13,11 +13,13 @@ export {
   type DeliveryLine,
   disableWebhook,
   endDelivery,
+  findDelivery,
   giveUpDeliveries,
   hasDueDeliveries,
   listDeliveries,
   postponeDelivery,
   pruneDeliveries,
+  retryDelivery,
 } from './deliveries.ts'
 export {
   decodeCheck,

@@ -14,6 +14,7 @@ import { registerPlans } from './admin/plans.ts'
 import { registerRoutes } from './admin/routes.ts'
 import { ADMIN_PREFIX, type AdminParts } from './admin/serve.ts'
 import { registerUsage } from './admin/usage.ts'
+import { registerWebhooks } from './admin/webhooks.ts'
 
 /** Other people's pages have no business here. */
 const PUBLIC_HEADERS = ['access-control-allow-origin', 'access-control-expose-headers', 'cross-origin-resource-policy']
@@ -38,6 +39,7 @@ export async function registerAdmin(
       registerImages(admin, parts)
       registerUsage(admin, parts)
       registerRoutes(admin, parts)
+      registerWebhooks(admin, parts)
       registerAudit(admin, parts)
     },
     { prefix: ADMIN_PREFIX },

@@ -57,7 +57,7 @@ export function describeType(schema: JsonSchema): string {
 }
 
 const NAMES: Readonly<Record<string, string>> = { integer: 'whole number', boolean: 'true or false' }
-const FORMATS: Readonly<Record<string, string>> = { 'date-time': ' (a time)', uuid: ' (an id)' }
+const FORMATS: Readonly<Record<string, string>> = { 'date-time': ' (a time)', uuid: ' (an id)', uri: ' (a URL)' }
 
 function describeBounds({ minimum, maximum, format, maxLength }: JsonSchema): string {
   const from = minimum === undefined ? '' : ` from ${String(minimum)}`
@@ -92,7 +92,12 @@ export function sampleOf(schema: JsonSchema, document: OpenApiDocument): unknown
   if (type === 'boolean') {
     return true
   }
-  return format === 'date-time' ? '2030-01-31T18:00:00Z' : 'example'
+  return SAMPLES[String(format)] ?? 'example'
+}
+
+const SAMPLES: Readonly<Record<string, string>> = {
+  'date-time': '2030-01-31T18:00:00Z',
+  uri: 'https://shop.example.com/hooks/images',
 }
 
 function sampleObject(schema: JsonSchema, document: OpenApiDocument): Record<string, unknown> {

@@ -34,7 +34,8 @@ export function serve<O extends Operation>(
     url: operation.path.replace(ADMIN_PREFIX, '').replaceAll(/\{(\w+)\}/g, ':$1'),
     async handler(request, reply) {
       const input = readInput(operation, { params: request.params, query: request.query, body: readBody(request.body) })
-      const operations = openOperations(engine.db, { actor: request.adminName, config: engine.config })
+      const { db, config, publicUrl } = engine
+      const operations = openOperations(db, { actor: request.adminName, config, publicUrl })
       const answer = await work({ ...asInput<O>(input), operations, gone: goneSignal(reply), reply })
       reply.status(operation.status)
       return typeof answer === 'string' ? answer : writeAnswer(operation, answer)
