@@ -103,6 +103,24 @@ describe('an image through nginx', { timeout: 60_000 }, () => {
   })
 })
 
+describe('what nginx closes', { timeout: 60_000 }, () => {
+  test('is closed under every name that Wombat knows it by', async () => {
+    const strict = { 'allow 127.0.0.0/8;': '', 'allow 10.0.0.0/8;': '' }
+    const headers = { authorization: `Bearer ${env.ADMIN_TOKEN}` }
+    for (const changes of [strict, { ...strict, 'rewrite ^/wombat': '# rewrite ^/wombat' }]) {
+      await using closed = await behind.startNginx({ changes })
+      using stranger = connectTo(closed, STRANGER)
+      for (const prefix of ['', PREFIX, `${PREFIX}${PREFIX}`]) {
+        const figures = [`${prefix}/metrics`, `${prefix}/metrics/`, `${prefix}/metrics?a=1`]
+        for (const path of [...figures, `${prefix}/admin/v1/plans`, `${prefix}/admin/v1/plans/`]) {
+          const { status, text } = await stranger.ask(path, { headers })
+          assert.match(text, /nginx/, `${path} was answered by Wombat: ${status}`)
+        }
+      }
+    }
+  })
+})
+
 describe('a proxy that hands the prefix on', { timeout: 60_000 }, () => {
   test('has the same answers, the quick ones for hot images too', async () => {
     const api = createClient({ baseUrl: `${server.url}${PREFIX}/`, apiKey: server.apiKey })

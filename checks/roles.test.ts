@@ -34,6 +34,39 @@ async function untilSwept(api: TestServer, imageId: string): Promise<void> {
 const METRICS = { METRICS_PORT: '0' }
 
 describe('the roles of a server', { timeout: 120_000 }, () => {
+  test('a leader whose work hangs leads again soon after its session was lost', async () => {
+    await using database = await createTestDatabase()
+    const hung = Promise.withResolvers<void>()
+    let begun = 0
+    const lock = openSessionLock({
+      url: database.url,
+      applicationName: 'wombat hanging',
+      key: 8,
+      work: () => {
+        begun += 1
+        return hung.promise
+      },
+      onError: () => {},
+      silenceMs: 2_000,
+    })
+    await until(() => lock.isHeld, { what: 'it leads' })
+    await query(
+      database.url,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wombat hanging'`,
+    )
+    await until(() => begun === 2, { what: 'it leads again' })
+    let isClosed = false
+    const closed = lock.close().then(() => {
+      isClosed = true
+    })
+    // Some round trips later.
+    await findLockHolder(database.url, 8)
+    assert.equal(isClosed, false)
+    hung.resolve()
+    await closed
+    assert.equal(await findLockHolder(database.url, 8), undefined)
+  })
+
   test('one of all schedulers sweeps; when it stops or is killed another does; only a worker makes the image', async () => {
     await using api = await startTestServer({ role: 'api' })
     await using one = await startTestServer({ role: 'scheduler', beside: api, env: METRICS })

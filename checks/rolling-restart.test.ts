@@ -4,9 +4,10 @@ import { Agent, request } from 'node:http'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '@wombat/testing'
-import { idOf, makeNow, openRaw, orderOne, pathOf, readChunks, requestText } from './image-tools.ts'
+import { idOf, makeNow, openRaw, orderOne, pathOf, query, readChunks, requestText } from './image-tools.ts'
 import { parseRaw } from './raw-http.ts'
-import { spawnTestServer, startTestServer } from './server-fixture.ts'
+import { GENERATE } from './send.ts'
+import { spawnTestServer, startTestServer, type TestServer } from './server-fixture.ts'
 
 describe('a server that stops', { timeout: 120_000 }, () => {
   test('answers all who have sent their request, read or not, and whose connection was taken', async () => {
@@ -29,6 +30,35 @@ describe('a server that stops', { timeout: 120_000 }, () => {
       assert.equal(last.headers.get('connection'), 'close')
       assert.ok(Number(last.headers.get('retry-after')) >= 1)
     }
+  })
+
+  test('does nothing that it will not answer, of the requests that a client has sent at once', async () => {
+    const env = { SHUTDOWN_DELAY_SECONDS: '1', SHUTDOWN_GRACE_SECONDS: '5' }
+    await using server = await startTestServer({ role: 'api', env })
+    const id = await orderOne(server)
+    const body = JSON.stringify({ prompt: 'wombat' })
+    const length = Buffer.byteLength(body)
+    const headers = {
+      Authorization: `Bearer ${server.apiKey}`,
+      'Content-Type': 'application/json',
+      'Content-Length': length,
+    }
+    const post = `${requestText(GENERATE, { method: 'POST', headers })}${body}`
+    // One waits for its image, and the order behind it was carried out before the server was told to stop.
+    const early = await openRaw(server.url, requestText(pathOf(id)) + post)
+    await until(async () => (await server.balance()) === 998, { what: 'it was carried out' })
+    const stopped = server.stop()
+    await until(() => server.engine.isLeaving, { what: 'the server leaves' })
+    const late = await openRaw(server.url, post.repeat(3))
+    await until(() => late.received.includes('HTTP/1.1'), { what: 'an answer' })
+    late.write(post.repeat(3))
+    await Promise.all([stopped, early.closed, late.closed])
+    const statuses = (text: string) => [...text.matchAll(/HTTP\/1.1 (\d+)/g)].map(([, status]) => Number(status))
+    assert.deepEqual(statuses(early.received.toString('latin1')), [503, 200])
+    const answered = statuses(late.received.toString('latin1'))
+    assert.ok(answered.every((status) => status === 200))
+    assert.equal(answered.length, 3)
+    assert.equal(await balanceOf(server), 998 - answered.length)
   })
 
   test('serves as ever while it only says so, and asks each connection to end', async () => {
@@ -63,6 +93,12 @@ describe('a server that stops', { timeout: 120_000 }, () => {
     await stopped
   })
 })
+
+/** Of a server that has stopped. */
+async function balanceOf({ databaseUrl, accountId }: TestServer): Promise<number> {
+  const [row] = await query(databaseUrl, 'SELECT balance FROM accounts WHERE id = $1', [accountId])
+  return Number(row?.balance)
+}
 
 interface Reply {
   readonly status: number

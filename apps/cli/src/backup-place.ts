@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { CliError, messageOf, systemCode } from './errors.ts'
 
@@ -15,6 +15,8 @@ export interface Backup {
   readonly at: string
   /** Of Wombat. */
   readonly version: string
+  /** PostgreSQL's number of the cluster, which a restored one keeps. Undefined: not known. */
+  readonly cluster: string | undefined
   /** Whether `blobs` has the images of this copy. */
   readonly hasImages: boolean
 }
@@ -36,8 +38,16 @@ export async function listBackups(place: string): Promise<Backup[]> {
 }
 
 async function readBackup(place: string, name: string): Promise<Backup> {
-  const { at, version, hasImages } = JSON.parse(await readFile(path.join(databases(place), name, FACTS), 'utf8'))
-  return { name, at: String(at), version: String(version), hasImages: hasImages === true }
+  const { at, version, cluster, hasImages } = JSON.parse(
+    await readFile(path.join(databases(place), name, FACTS), 'utf8'),
+  )
+  return {
+    name,
+    at: String(at),
+    version: String(version),
+    cluster: typeof cluster === 'string' ? cluster : undefined,
+    hasImages: hasImages === true,
+  }
 }
 
 /** Where the cluster of a backup is. */
@@ -67,9 +77,12 @@ export async function beginBackup(place: string): Promise<UnfinishedBackup> {
     clusterDir: path.join(unfinished, 'postgres'),
     async finish(facts, keep) {
       await writeFile(path.join(unfinished, FACTS), `${JSON.stringify(facts)}\n`, { flush: true })
+      await syncDirectory(unfinished)
       await rename(unfinished, path.join(databases(place), name))
-      const backups = await listBackups(place)
-      const removed = keep === undefined ? [] : backups.slice(0, -keep).map((old) => old.name)
+      await syncDirectory(databases(place))
+      // Whatever the clock said when they were made: never the one that was made just now.
+      const others = (await listBackups(place)).map((old) => old.name).filter((old) => old !== name)
+      const removed = keep === undefined ? [] : others.slice(0, Math.max(0, others.length + 1 - keep))
       for (const old of removed) {
         // A name that is no backup's first, so that half of one is never taken for one.
         const going = path.join(databases(place), `${old}.unfinished`)
@@ -80,6 +93,12 @@ export async function beginBackup(place: string): Promise<UnfinishedBackup> {
     },
     [Symbol.asyncDispose]: () => rm(unfinished, { recursive: true, force: true }),
   }
+}
+
+/** So that a power cut does not undo a name. */
+async function syncDirectory(directory: string): Promise<void> {
+  await using handle = await open(directory)
+  await handle.sync()
 }
 
 function databases(place: string): string {

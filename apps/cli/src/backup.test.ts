@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { test } from 'node:test'
-import { createTemporaryDirectory, freePort } from '@wombat/testing'
+import { copyRunningCluster, joinEmbeddedPostgres } from '@wombat/embedded'
+import { withClient } from '@wombat/engine'
+import { createTemporaryDirectory, freePort, until } from '@wombat/testing'
 import { type CliOptions, runCli, startCli } from './run-cli.ts'
 
 const READY = /wombat\.jpg\n\n/
@@ -81,9 +83,13 @@ test('what was there when a backup was made under load is there after a restore,
   const refused = await runCli(['restore', '--from', place], options)
   assert.equal(refused.code, 6)
   assert.match(refused.stderr, /postgres is there already, and nothing is written over it: stop all servers/)
-  await rm(path.join(folder.path, 'data'), { recursive: true })
+  const dataDir = path.join(folder.path, 'data')
+  await rm(dataDir, { recursive: true })
+  // What a restore that was killed has left is as large as the database.
+  await mkdir(path.join(dataDir, 'postgres.restore-0f1e2d3c', 'base'), { recursive: true })
   const restored = await json(['restore', '--from', place], options)
   assert.equal(restored.ok, true)
+  assert.ok(!(await readdir(dataDir)).includes('postgres.restore-0f1e2d3c'))
   assert.equal(restored.backup.name, second.name)
   assert.ok(restored.images >= 5 && restored.images <= 5 + ordered, `${restored.images} of ${ordered}`)
 
@@ -106,6 +112,50 @@ test('what was there when a backup was made under load is there after a restore,
   }
 })
 
+test('a copy that hangs lets go of the log, and says that it is no backup', async () => {
+  await using folder = await createTemporaryDirectory()
+  const dataDir = path.join(folder.path, 'data')
+  await using postgres = new AsyncDisposableStack()
+  const embedded = await joinEmbeddedPostgres({ dataDir, purpose: 'test' })
+  postgres.defer(() => embedded.leave())
+  const countSlots = () =>
+    withClient(embedded.url, async (client) => (await client.query('SELECT 1 FROM pg_replication_slots')).rows.length)
+  let slots = 0
+  const copy = (to: string, onBytes: () => void) =>
+    withClient(embedded.url, (session) =>
+      copyRunningCluster({
+        dataDir,
+        to: path.join(folder.path, to),
+        session,
+        stop: AbortSignal.timeout(60_000),
+        onBytes,
+        silenceMs: 1_000,
+      }),
+    )
+  let isHanging = true
+  const hang = () => {
+    // As under Ctrl-Z: nothing of this process runs.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, isHanging ? 3_000 : 0)
+    isHanging = false
+  }
+  await assert.rejects(copy('hung', hang), /terminat|not queryable/)
+  await until(async () => (await countSlots()) === 0, { what: 'the slot is gone' })
+  await withClient(embedded.url, async (session) => {
+    await copyRunningCluster({
+      dataDir,
+      to: path.join(folder.path, 'whole'),
+      session,
+      stop: AbortSignal.timeout(60_000),
+      onBytes: () => {},
+    })
+    // Whoever copies images afterwards needs the session for something else.
+    slots = await countSlots()
+    const { rows } = await session.query('SHOW idle_session_timeout')
+    assert.deepEqual(rows, [{ idle_session_timeout: '0' }])
+  })
+  assert.equal(slots, 0)
+})
+
 test('a backup is refused where it would be lost with the data, mix with something else, or miss the database', async () => {
   await using folder = await createTemporaryDirectory()
   const options = { folder: folder.path }
@@ -116,6 +166,23 @@ test('a backup is refused where it would be lost with the data, mix with somethi
   const other = await runCli(['backup', '--to', folder.path], options)
   assert.equal(other.code, 2)
   assert.match(other.stderr, /neither empty nor a directory of backups/)
+  const place = path.join(folder.path, 'backups')
+  const { name } = await json(['backup', '--to', place], options)
+  const elsewhere = { folder: folder.path, env: { DATA_DIR: path.join(folder.path, 'elsewhere') } }
+  const empty = await runCli(['backup', '--to', place, '--keep', '1'], elsewhere)
+  assert.equal(empty.code, 5)
+  assert.match(empty.stderr, /there is no database in .*elsewhere: set DATA_DIR/)
+  await json(['account', 'create', '--name', 'Bob'], elsewhere)
+  const mixed = await runCli(['backup', '--to', place, '--keep', '1'], elsewhere)
+  assert.equal(mixed.code, 6)
+  assert.match(mixed.stderr, /has backups of another database/)
+  // The clock was wrong then.
+  const tomorrow = path.join(place, 'databases', '20990101T000000Z')
+  await rename(path.join(place, 'databases', name), tomorrow)
+  const kept = await json(['backup', '--to', place, '--keep', '1'], options)
+  assert.deepEqual(kept.removed, ['20990101T000000Z'])
+  assert.deepEqual(await readdir(path.join(place, 'databases')), [kept.name])
+
   const none = await runCli(['restore', '--from', path.join(folder.path, 'none')], options)
   assert.equal(none.code, 5)
   assert.match(none.stderr, /there is no backup in /)

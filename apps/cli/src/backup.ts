@@ -10,7 +10,7 @@ import { CliError, messageOf } from './errors.ts'
 import { bytes, plural } from './format.ts'
 import { type Desk, onDatabase } from './on-database.ts'
 import { type RestoreChoice, restore } from './restore.ts'
-import type { Settings } from './settings.ts'
+import { readSettings, type Settings } from './settings.ts'
 import { openShare } from './share.ts'
 import type { Outcome, Terminal } from './terminal.ts'
 import { version } from './version.ts'
@@ -32,7 +32,10 @@ export function addBackupCommands(program: Command, terminal: Terminal): void {
     .option('--keep <number>', 'afterwards remove all but the newest so many', integer(1, 10_000))
     .option('--database-only', 'not the images: something else copies DATA_DIR/blobs, after this')
     .addHelpText('after', BACKUP_HELP)
-    .action((options: BackupOptions) => onDatabase(terminal, 'backup', (desk) => backup(desk, terminal, options)))
+    .action(async (options: BackupOptions) => {
+      await assertDatabase()
+      await onDatabase(terminal, 'backup', (desk) => backup(desk, terminal, options))
+    })
 
   addDatabaseCommand(program, 'restore', 'bring a backup back, into a DATA_DIR without a database')
     .requiredOption('--from <directory>', 'the directory of backups')
@@ -46,6 +49,18 @@ interface BackupOptions {
   readonly to: string
   readonly keep?: number
   readonly databaseOnly?: true
+}
+
+/** In a wrong directory there would be a new, empty database, and with --keep its backups would take the place of the real ones. */
+async function assertDatabase(): Promise<void> {
+  const settings = await readSettings()
+  const { hasDatabase } = await import('./connect.ts')
+  if (!(await hasDatabase(settings))) {
+    throw new CliError(
+      'not_found',
+      `there is no database in ${settings.dataDir}: set DATA_DIR, or run this in the directory of its .env`,
+    )
+  }
 }
 
 /** Any fixed number that only backups use: two at once would take each other's files away. */
@@ -68,12 +83,13 @@ async function backup(desk: Desk, terminal: Terminal, { to, keep, databaseOnly }
     if (rows[0]?.isFree !== true) {
       throw new CliError('refused', 'another backup of this database is being made: wait for it')
     }
+    const cluster = await assertOwnPlace(session, place)
     await using unfinished = await beginBackup(place)
     const before = await copyImages('images')
     const databaseBytes = await copyDatabase(desk, { session, to: unfinished.clusterDir, terminal })
     const at = new Date().toISOString()
     const imagesCopied = before + (await copyImages('images that came meanwhile'))
-    const { name, removed } = await unfinished.finish({ at, version: version(), hasImages }, keep)
+    const { name, removed } = await unfinished.finish({ at, version: version(), cluster, hasImages }, keep)
     const images = hasImages ? `, ${plural(imagesCopied, 'new image', 'new images')}` : ''
     const lines = [`Backup ${name} is in ${place}: the database (${bytes(databaseBytes)})${images}.`]
     if (!hasImages) {
@@ -108,6 +124,17 @@ async function makePlace(wanted: string, dataDir: string): Promise<string> {
     throw new CliError('usage', `${place} is in DATA_DIR, and would be lost with it: name another place`)
   }
   return place
+}
+
+/** Two databases with one place would remove each other's backups. Answers the number of the cluster. */
+async function assertOwnPlace(session: BackupSession, place: string): Promise<string> {
+  const { rows } = await session.query('SELECT system_identifier::text AS cluster FROM pg_control_system()')
+  const cluster = String(rows[0]?.cluster)
+  const other = (await listBackups(place)).find((one) => one.cluster !== undefined && one.cluster !== cluster)
+  if (other !== undefined) {
+    throw new CliError('refused', `${place} has backups of another database, such as ${other.name}: name another place`)
+  }
+  return cluster
 }
 
 /** Answers how many were new. */
@@ -150,7 +177,7 @@ async function copyDatabase(
     to,
     session,
     stop,
-    onFile: (some) => {
+    onBytes: (some) => {
       size += some
       share.show(size, expected, 'bytes of the database')
     },

@@ -68,7 +68,7 @@ async function restoreDatabase(
     from: clusterOf(place, chosen),
     dataDir,
     stop,
-    onFile: (some) => {
+    onBytes: (some) => {
       size += some
     },
   })

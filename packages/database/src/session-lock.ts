@@ -12,7 +12,10 @@ export interface SessionLockOptions {
   readonly applicationName: string
   /** What the lock is called: any number that nobody else uses. */
   readonly key: number
-  /** Runs while the lock is held; `signal` is aborted when it is lost or given back. It must not throw. */
+  /**
+   * Runs while the lock is held; `signal` is aborted when it is lost or given back. It must not throw. When it does not end
+   * soon after a loss, it may be begun again beside itself.
+   */
   readonly work: (signal: AbortSignal) => Promise<void>
   readonly onError: (error: Error) => void
   /** PostgreSQL ends a session that has been silent for this long, whatever holds up its process or the network. */
@@ -37,6 +40,8 @@ export function openSessionLock(options: SessionLockOptions): SessionLock {
   /** Who gets no answer for this long gives up its session. */
   const answerMs = silenceMs / 2
   const closing = new AbortController()
+  /** What was called off and has not ended. */
+  const unfinished = new Set<Promise<void>>()
   let isHeld = false
 
   async function stand() {
@@ -75,16 +80,18 @@ export function openSessionLock(options: SessionLockOptions): SessionLock {
           await client.query('SELECT 1')
         } else if (await tryLock(client, options.key)) {
           isHeld = true
-          working = options.work(over)
+          working = keep(unfinished, options.work(over))
         }
         onAnswer()
         await pause(beatMs, over)
       }
     } finally {
       ended.abort()
-      await working
+      // A lock that was lost is somebody else's, or ours again, long before work that hangs in the network has ended.
+      await (closing.signal.aborted ? working : within(working, answerMs))
       isHeld = false
-      await endWithin(client, answerMs)
+      // On a network that swallows everything the goodbye may have no end; the session ends without it.
+      await within(client.end(), answerMs)
     }
     if (fault !== undefined) {
       throw fault
@@ -99,6 +106,7 @@ export function openSessionLock(options: SessionLockOptions): SessionLock {
     async close() {
       closing.abort()
       await standing
+      await Promise.all(unfinished)
     },
   }
 }
@@ -121,11 +129,18 @@ async function tryLock(client: pg.Client, key: number): Promise<boolean> {
   return rows[0]?.is_held === true
 }
 
-/** On a network that swallows everything the goodbye may have no end; the session ends without it. */
-async function endWithin(client: pg.Client, ms: number): Promise<void> {
-  const said = new AbortController()
-  await Promise.race([client.end().catch(() => {}), pause(ms, said.signal)])
-  said.abort()
+/** Has a promise in the set until it ends. */
+function keep(all: Set<Promise<void>>, promise: Promise<void>): Promise<void> {
+  const kept = promise.finally(() => all.delete(kept))
+  all.add(kept)
+  return kept
+}
+
+/** Waits no longer than that. What comes of it is nobody's concern. */
+async function within(promise: Promise<void>, ms: number): Promise<void> {
+  const over = new AbortController()
+  await Promise.race([promise.catch(() => {}), pause(ms, over.signal)])
+  over.abort()
 }
 
 export interface LockHolder {

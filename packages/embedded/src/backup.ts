@@ -15,21 +15,29 @@ export interface BackupOptions {
   readonly to: string
   readonly session: BackupSession
   readonly stop: AbortSignal
-  readonly onFile: (bytes: number) => void
+  readonly onBytes: (bytes: number) => void
+  /** A copy that hangs for so long is given up. */
+  readonly silenceMs?: number
 }
+
+/** Writing one file to a slow disk may take minutes before it is heard of again. */
+const SILENCE_MS = 30 * 60_000
 
 /**
  * Copies the cluster of a data directory while its server runs, by PostgreSQL's low-level API for backups. The copy is
  * that of the moment at which this returns; a server that is started on it replays its log up to there first. What is left
  * in `to` after an error is no backup.
  */
-export async function copyRunningCluster({ dataDir, to, session, stop, onFile }: BackupOptions): Promise<void> {
+export async function copyRunningCluster(options: BackupOptions): Promise<void> {
+  const { dataDir, to, session, stop, onBytes, silenceMs = SILENCE_MS } = options
   const clusterDir = path.join(dataDir, 'postgres')
-  // Else a checkpoint would let go of the log that the copy needs. Temporary: it ends with the session.
+  // Else a checkpoint would let go of the log that the copy needs. Temporary: it ends with the session. And the session ends
+  // when nothing is copied any more (a disk that hangs, Ctrl-Z), or the log would grow until the server's own disk is full.
   const slot = `wombat_backup_${randomBytes(6).toString('hex')}`
+  await session.query(`SET idle_session_timeout = ${silenceMs}`)
   await session.query(`SELECT pg_create_physical_replication_slot('${slot}', true, true)`)
   await session.query(`SELECT pg_backup_start('wombat backup', fast => true)`)
-  await copyTree({ from: clusterDir, to, isSkipped: isLeftOut, stop, onFile })
+  await copyFiles(clusterDir, { ...options, silenceMs })
   await copyControlFile(clusterDir, to)
   const stopped = await session.query(
     'SELECT labelfile AS label, pg_walfile_name(lsn - 1) AS last FROM pg_backup_stop(wait_for_archive => false)',
@@ -39,8 +47,41 @@ export async function copyRunningCluster({ dataDir, to, session, stop, onFile }:
     throw new Error('PostgreSQL did not say where the backup ends.')
   }
   await writeFile(path.join(to, 'backup_label'), label, { mode: 0o600, flush: true })
-  await copyLog(clusterDir, to, { first: firstSegment(label), last, stop, onFile })
+  await copyLog(clusterDir, to, { first: firstSegment(label), last, stop, onBytes })
   await syncDirectory(to)
+  await session.query(`SELECT pg_drop_replication_slot('${slot}')`)
+  await session.query('SET idle_session_timeout = 0')
+}
+
+/** The session is heard of as long as there is progress. */
+async function copyFiles(
+  from: string,
+  { to, session, stop, onBytes, silenceMs }: BackupOptions & { readonly silenceMs: number },
+): Promise<void> {
+  let copied = 0
+  let told = 0
+  const beat = setInterval(() => {
+    if (copied > told) {
+      told = copied
+      session.query('SELECT 1').catch(() => {
+        // The next statement of the backup tells what has become of the session.
+      })
+    }
+  }, silenceMs / 30)
+  try {
+    await copyTree({
+      from,
+      to,
+      isSkipped: isLeftOut,
+      stop,
+      onBytes(bytes) {
+        copied += bytes
+        onBytes(bytes)
+      },
+    })
+  } finally {
+    clearInterval(beat)
+  }
 }
 
 /** What a server makes anew, what belongs to the running one, and what is copied last. */
@@ -108,7 +149,7 @@ function firstSegment(label: string): string {
 async function copyLog(
   clusterDir: string,
   to: string,
-  { first, last, stop, onFile }: { first: string; last: string; stop: AbortSignal; onFile: (bytes: number) => void },
+  { first, last, stop, onBytes }: { first: string; last: string; stop: AbortSignal; onBytes: (bytes: number) => void },
 ): Promise<void> {
   const names = await readdir(path.join(clusterDir, 'pg_wal'))
   const needed = names.filter((name) => /^[0-9A-F]{24}$/.test(name) && name >= first && name <= last)
@@ -119,8 +160,7 @@ async function copyLog(
     )
   }
   for (const name of needed) {
-    stop.throwIfAborted()
-    onFile(await copyFile(path.join(clusterDir, 'pg_wal', name), path.join(to, 'pg_wal', name)))
+    await copyFile(path.join(clusterDir, 'pg_wal', name), path.join(to, 'pg_wal', name), { stop, onBytes })
   }
   await syncDirectory(path.join(to, 'pg_wal'))
 }

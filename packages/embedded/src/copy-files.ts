@@ -13,12 +13,14 @@ export interface CopyOptions {
   readonly isSkipped?: (name: string) => boolean
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined
   readonly stop: AbortSignal
-  readonly onFile?: (bytes: number) => void
+  /** So many more have been written. */
+  readonly onBytes: (bytes: number) => void
 }
 
 /**
  * Copies a tree, durably, for its owner's eyes only. What changes or vanishes meanwhile is copied as it is found, or not
- * at all: who calls this for the files of a running PostgreSQL has its log mend them.
+ * at all: who calls this for the files of a running PostgreSQL has its log mend them. When it throws it has ended: what it
+ * has left can be removed.
  */
 export async function copyTree(options: CopyOptions): Promise<void> {
   const directories: string[] = []
@@ -28,14 +30,20 @@ export async function copyTree(options: CopyOptions): Promise<void> {
     await makeOwned(path.join(options.to, name), options.owner)
   }
   const queue = files.values()
+  const broken = new AbortController()
+  const stop = AbortSignal.any([options.stop, broken.signal])
   const work = async () => {
     for (const name of queue) {
-      options.stop.throwIfAborted()
-      const bytes = await copyFile(path.join(options.from, name), path.join(options.to, name), options.owner)
-      options.onFile?.(bytes)
+      await copyFile(path.join(options.from, name), path.join(options.to, name), { ...options, stop })
     }
   }
-  await Promise.all(Array.from({ length: PARALLEL }, work))
+  const workers = Array.from({ length: PARALLEL }, () =>
+    work().catch((error: unknown) => {
+      broken.abort(error)
+    }),
+  )
+  await Promise.all(workers)
+  stop.throwIfAborted()
   for (const name of directories.reverse()) {
     await syncDirectory(path.join(options.to, name))
   }
@@ -63,11 +71,16 @@ async function list(
   }
 }
 
-/** Answers the number of bytes. Not with copyFile of Node, which would wait for the rest of a file that is cut meanwhile. */
-export async function copyFile(from: string, to: string, owner?: CopyOptions['owner']): Promise<number> {
+/** Not with copyFile of Node, which would wait for the rest of a file that is cut meanwhile. */
+export async function copyFile(
+  from: string,
+  to: string,
+  { owner, stop, onBytes }: Pick<CopyOptions, 'owner' | 'stop' | 'onBytes'>,
+): Promise<void> {
+  stop.throwIfAborted()
   const source = await unlessMissing(() => open(from))
   if (source === undefined) {
-    return 0
+    return
   }
   await using input = source
   await using output = await open(to, 'wx', 0o600)
@@ -80,12 +93,13 @@ export async function copyFile(from: string, to: string, owner?: CopyOptions['ow
     }
     await output.writeFile(buffer.subarray(0, bytesRead))
     size += bytesRead
+    onBytes(bytesRead)
+    stop.throwIfAborted()
   }
   if (owner !== undefined) {
     await output.chown(owner.uid, owner.gid)
   }
   await output.sync()
-  return size
 }
 
 async function makeOwned(directory: string, owner: CopyOptions['owner']): Promise<void> {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { findNativePackage } from './binaries.ts'
 import { copyTree, syncDirectory } from './copy-files.ts'
@@ -11,13 +11,14 @@ export interface RestoreOptions {
   readonly from: string
   readonly dataDir: string
   readonly stop: AbortSignal
-  readonly onFile: (bytes: number) => void
+  readonly onBytes: (bytes: number) => void
 }
 
+const UNFINISHED_PREFIX = 'postgres.restore-'
 const MUTEX_TIMEOUT_MS = 10_000
 
 /** Puts a copy of a cluster into a data directory that has none: all of it or, when it is broken off, nothing. */
-export async function restoreCluster({ from, stop, onFile, ...options }: RestoreOptions): Promise<void> {
+export async function restoreCluster({ from, stop, onBytes, ...options }: RestoreOptions): Promise<void> {
   await mkdir(options.dataDir, { recursive: true })
   const dataDir = await realpath(options.dataDir)
   const clusterDir = path.join(dataDir, 'postgres')
@@ -27,14 +28,24 @@ export async function restoreCluster({ from, stop, onFile, ...options }: Restore
   }
   await assertMajor(from)
   const user = await chooseServerUser(clusterDir)
-  const unfinished = path.join(dataDir, `postgres.restore-${randomBytes(4).toString('hex')}`)
+  await removeUnfinished(dataDir)
+  const unfinished = path.join(dataDir, `${UNFINISHED_PREFIX}${randomBytes(4).toString('hex')}`)
   try {
-    await copyTree({ from, to: unfinished, owner: user.isOther ? user : undefined, stop, onFile })
+    await copyTree({ from, to: unfinished, owner: user.isOther ? user : undefined, stop, onBytes })
     await rename(unfinished, clusterDir)
     await syncDirectory(dataDir)
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true })
     throw error
+  }
+}
+
+/** What was killed has left the room of a whole database, and its secrets. */
+async function removeUnfinished(dataDir: string): Promise<void> {
+  for (const name of await readdir(dataDir)) {
+    if (name.startsWith(UNFINISHED_PREFIX)) {
+      await rm(path.join(dataDir, name), { recursive: true, force: true })
+    }
   }
 }
 

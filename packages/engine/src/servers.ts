@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database, Listener, Statement } from '@wombat/database'
 
 const SERVER_NAME = 'wombat server'
@@ -13,13 +14,25 @@ const COUNT: Statement = {
          WHERE datname = current_database() AND application_name = $1 || ' listen'`,
 }
 
+interface Servers {
+  readonly db: Pick<Database, 'run'>
+  readonly listener: Pick<Listener, 'isConnected'>
+}
+
+/** A stop waits no longer for a database that does not answer. */
+const PATIENCE_MS = 1_000
+
 /** Whether another process with HTTP runs on this database. False when it can't be known. */
-export async function hasOtherServers({ db, listener }: { db: Database; listener: Listener }): Promise<boolean> {
+export async function hasOtherServers({ db, listener }: Servers): Promise<boolean> {
+  const over = new AbortController()
+  // Then it is better not to send anybody there.
+  const late = sleep(PATIENCE_MS, [], { signal: over.signal }).catch(() => [])
   try {
-    const [row] = await db.run<{ n: number }>(COUNT, [SERVER_NAME])
+    const [row] = await Promise.race([db.run<{ n: number }>(COUNT, [SERVER_NAME]), late])
     return (row?.n ?? 0) > (listener.isConnected ? 1 : 0)
   } catch {
-    // Then it is better not to send anybody there.
     return false
+  } finally {
+    over.abort()
   }
 }

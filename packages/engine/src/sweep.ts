@@ -96,6 +96,9 @@ export async function removeGarbage(engine: Engine, signal: AbortSignal): Promis
   do {
     batch = await dueGarbage(engine.db, MOST_AT_ONCE)
     for (const objectKey of batch) {
+      if (signal.aborted) {
+        return
+      }
       try {
         await engine.store.remove(objectKey)
         await forgetGarbage(engine.db, objectKey)

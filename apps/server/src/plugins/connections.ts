@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify'
 
 /** All connections of a server and the answers that are under way on them, for its end. */
 export interface Connections {
-  /** Has the answers that have no head yet say that they are the last ones; the later ones do by themselves. */
+  /** Has the last answer of each connection say that it is that, if it has no head yet; later ones do so by themselves. */
   askToEnd(): void
   /** Takes all connections that the system has made: it resets those that were not taken when the listener is closed. */
   takeAll(): Promise<void>
@@ -29,26 +29,49 @@ interface Connection {
 export function trackConnections(app: FastifyInstance, engine: Engine): Connections {
   const known = new Map<Socket, Connection>()
   const answers = new Set<ServerResponse>()
+  /** Those that say it, since it leaves. */
+  const lastOnes = new WeakMap<Socket, ServerResponse>()
   let taken = 0
+
+  /** Of several requests that a client has sent at once the last one. False: an answer has said so already, and nothing follows it. */
+  function makeLast(answer: ServerResponse): boolean {
+    const { socket } = answer.req
+    const before = lastOnes.get(socket)
+    if (before?.headersSent === true) {
+      return false
+    }
+    if (before !== undefined) {
+      before.shouldKeepAlive = true
+    }
+    answer.shouldKeepAlive = false
+    lastOnes.set(socket, answer)
+    return true
+  }
 
   app.server.on('connection', (socket: Socket) => {
     taken += 1
     known.set(socket, { sinceMs: performance.now(), bytesRead: -1 })
     socket.once('close', () => known.delete(socket))
   })
-  app.addHook('onRequest', (_request, { raw }, done) => {
+  app.addHook('onRequest', (_request, reply, done) => {
+    const { raw } = reply
+    if (engine.isLeaving && !makeLast(raw)) {
+      // It would be done, and charged, without an answer. The connection ends with the one before it.
+      reply.hijack()
+      return
+    }
     answers.add(raw)
     raw.once('close', () => answers.delete(raw))
-    if (engine.isLeaving) {
-      raw.shouldKeepAlive = false
-    }
     done()
   })
 
   return {
     askToEnd() {
-      for (const answer of answers) {
-        answer.shouldKeepAlive = false
+      const ends = new Map([...answers].map((answer) => [answer.req.socket, answer]))
+      for (const answer of ends.values()) {
+        if (!answer.headersSent) {
+          makeLast(answer)
+        }
       }
     },
     async takeAll() {
