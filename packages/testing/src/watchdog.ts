@@ -8,7 +8,7 @@ const LONGEST_FILE_MS = 400_000
 if (process.env.NODE_TEST_CONTEXT !== undefined) {
   setTimeout(() => {
     const kept = process.getActiveResourcesInfo().join(', ')
-    console.error(`${process.argv[1]} has not ended after ${LONGEST_FILE_MS / 1000} s. What is open: ${kept}`)
+    process.stderr.write(`${process.argv[1]} has not ended after ${LONGEST_FILE_MS / 1000} s. What is open: ${kept}\n`)
     process.exit(1)
   }, LONGEST_FILE_MS).unref()
 }
