@@ -34,19 +34,29 @@ export async function listBackups(place: string): Promise<Backup[]> {
   }
   const names =
     entries.length === 0 ? [] : (await readdir(databases(place))).filter((name) => /^\d{8}T\d{6}Z$/.test(name))
-  return await Promise.all(names.sort().map((name) => readBackup(place, name)))
+  const backups = await Promise.all(names.sort().map((name) => readBackup(place, name)))
+  return backups.filter((backup) => backup !== undefined)
 }
 
-async function readBackup(place: string, name: string): Promise<Backup> {
-  const { at, version, cluster, hasImages } = JSON.parse(
-    await readFile(path.join(databases(place), name, FACTS), 'utf8'),
-  )
-  return {
-    name,
-    at: String(at),
-    version: String(version),
-    cluster: typeof cluster === 'string' ? cluster : undefined,
-    hasImages: hasImages === true,
+/** Undefined for a directory without its facts, as an interrupted copy of one: it must not hide those that are whole. */
+async function readBackup(place: string, name: string): Promise<Backup | undefined> {
+  const text = await readFile(path.join(databases(place), name, FACTS), 'utf8').catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') {
+      return ''
+    }
+    throw error
+  })
+  try {
+    const { at, version, cluster, hasImages } = JSON.parse(text)
+    return {
+      name,
+      at: String(at),
+      version: String(version),
+      cluster: typeof cluster === 'string' ? cluster : undefined,
+      hasImages: hasImages === true,
+    }
+  } catch {
+    return undefined
   }
 }
 
@@ -63,8 +73,9 @@ export interface UnfinishedBackup extends AsyncDisposable {
 
 /** What a backup that was broken off has left is removed first: call it by one process at a time. Disposing removes what is not finished. */
 export async function beginBackup(place: string): Promise<UnfinishedBackup> {
-  // As the data directory itself: it has prompts and the secrets of webhooks.
+  // As the data directory itself, whoever may read the place: prompts, the secrets of webhooks, pictures under their addresses.
   await mkdir(databases(place), { recursive: true, mode: 0o700 })
+  await mkdir(path.join(place, 'blobs'), { recursive: true, mode: 0o700 })
   for (const name of await readdir(databases(place))) {
     if (name.endsWith('.unfinished')) {
       await rm(path.join(databases(place), name), { recursive: true, force: true })

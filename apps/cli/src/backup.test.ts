@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { test } from 'node:test'
 import { copyRunningCluster, joinEmbeddedPostgres } from '@wombat/embedded'
@@ -167,6 +167,7 @@ test('a backup is refused where it would be lost with the data, mix with somethi
   assert.equal(other.code, 2)
   assert.match(other.stderr, /neither empty nor a directory of backups/)
   const place = path.join(folder.path, 'backups')
+  await mkdir(place, { mode: 0o755 })
   const { name } = await json(['backup', '--to', place], options)
   const elsewhere = { folder: folder.path, env: { DATA_DIR: path.join(folder.path, 'elsewhere') } }
   const empty = await runCli(['backup', '--to', place, '--keep', '1'], elsewhere)
@@ -176,12 +177,17 @@ test('a backup is refused where it would be lost with the data, mix with somethi
   const mixed = await runCli(['backup', '--to', place, '--keep', '1'], elsewhere)
   assert.equal(mixed.code, 6)
   assert.match(mixed.stderr, /has backups of another database/)
-  // The clock was wrong then.
+  // Somebody else's disk.
+  for (const part of ['databases', 'blobs']) {
+    assert.equal((await stat(path.join(place, part))).mode & 0o777, 0o700)
+  }
+  // The clock was wrong then. And a copy that was interrupted.
+  await mkdir(path.join(place, 'databases', '20980101T000000Z', 'postgres'), { recursive: true })
   const tomorrow = path.join(place, 'databases', '20990101T000000Z')
   await rename(path.join(place, 'databases', name), tomorrow)
   const kept = await json(['backup', '--to', place, '--keep', '1'], options)
   assert.deepEqual(kept.removed, ['20990101T000000Z'])
-  assert.deepEqual(await readdir(path.join(place, 'databases')), [kept.name])
+  assert.deepEqual(await readdir(path.join(place, 'databases')), [kept.name, '20980101T000000Z'])
 
   const none = await runCli(['restore', '--from', path.join(folder.path, 'none')], options)
   assert.equal(none.code, 5)

@@ -51,7 +51,7 @@ const FORGET: Statement = {
   text: `DELETE FROM rate_counts WHERE resets_at < now() - interval '1 minute'`,
 }
 
-export async function openCounters(config: Config, db: Database, log: Logger): Promise<Counters> {
+export async function openCounters(config: Config, db: Pick<Database, 'run'>, log: Logger): Promise<Counters> {
   if (config.REDIS_URL === undefined) {
     return gatherCounts(addInDatabase(db, log), { log, close: async () => {} })
   }
@@ -64,7 +64,7 @@ export async function openCounters(config: Config, db: Database, log: Logger): P
   return gatherCounts((counts) => redis.add(counts, WINDOW_MS), { log, close: () => redis.close() })
 }
 
-function addInDatabase(db: Database, log: Logger): Add {
+function addInDatabase(db: Pick<Database, 'run'>, log: Logger): Add {
   let forgottenMs = performance.now()
   return async (counts) => {
     const rows = await db.run<Count & { name: string }>(ADD, [
@@ -124,7 +124,11 @@ function gatherCounts(add: Add, { log, close }: { log: Logger; close: () => Prom
         return undefined
       }
       try {
-        return await add(counts)
+        const told = await withPatience(add(counts))
+        if (told === undefined) {
+          pause(new Error(`no answer within ${PATIENCE_MS} ms`))
+        }
+        return told
       } catch (error) {
         pause(error)
         return undefined
