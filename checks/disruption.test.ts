@@ -121,7 +121,7 @@ describe('a server', { timeout: 60_000, concurrency: true }, () => {
     await using upstream = await openUpstream(0)
     upstream.setFault('hang')
     const { env } = upstream
-    const waiting = { IMAGE_SOFT_WAIT_SECONDS: '1', IMAGE_KEEPALIVE_SECONDS: '0.1', SHUTDOWN_GRACE_SECONDS: '3' }
+    const waiting = { IMAGE_SOFT_WAIT_SECONDS: '4', IMAGE_KEEPALIVE_SECONDS: '0.1', SHUTDOWN_GRACE_SECONDS: '3' }
     await using server = await spawnTestServer({ env: { ...env, ...waiting } })
     await recordTransitions(server.databaseUrl)
     const ids = await orderMany(server, 12)

@@ -87,7 +87,13 @@ export async function startCli(
 /** What a command has of this process's environment, and where it keeps its own. */
 export function ownEnvironment(folder: string): Record<string, string> {
   const { PATH = '', TMPDIR = '/tmp' } = process.env
-  return { PATH, TMPDIR, HOME: folder, DATA_DIR: path.join(folder, 'data') }
+  return { PATH, TMPDIR, HOME: folder, DATA_DIR: path.join(folder, 'data'), ...ownParts() }
+}
+
+/** The settings of queue and store in on-redis-and-s3.test.ts, and none otherwise. */
+export function ownParts(): Record<string, string> {
+  const settings: Record<string, string> = JSON.parse(process.env.WOMBAT_TEST_SETTINGS ?? '{}')
+  return settings
 }
 
 function isOver(child: ChildProcess): boolean {

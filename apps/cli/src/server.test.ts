@@ -7,7 +7,7 @@ import { createLogger, readConfig } from '@wombat/engine'
 import { runWombat } from '@wombat/server'
 import { createTemporaryDirectory, createTestDatabase } from '@wombat/testing'
 import { callCli } from './call-cli.ts'
-import type { Finished } from './run-cli.ts'
+import { type Finished, ownParts } from './run-cli.ts'
 
 const TOKEN = 'deploy-secret-0123456789abcdef'
 const NOBODY = '3f2b8c1e-5a47-4c0e-9d1b-2f6a7e8c9d01'
@@ -15,6 +15,7 @@ const NOBODY = '3f2b8c1e-5a47-4c0e-9d1b-2f6a7e8c9d01'
 const database = await createTestDatabase()
 const folder = await createTemporaryDirectory()
 const config = readConfig({
+  ...ownParts(),
   PORT: '0',
   HOST: '127.0.0.1',
   LOG_LEVEL: 'silent',
