@@ -111,7 +111,10 @@ describe('a server', { timeout: 60_000, concurrency: true }, () => {
     assert.equal((await waits).status, 200)
     assert.equal(await maker.balance(), 998)
     // On a disk that is very busy the store's check, which writes a file, takes longer than it may.
-    await until(async () => (await server.get('/health/ready')).status === 200, { what: 'it is ready', timeoutMs: 30_000 })
+    await until(async () => (await server.get('/health/ready')).status === 200, {
+      what: 'it is ready',
+      timeoutMs: 30_000,
+    })
   })
 
   test('that gets SIGTERM is gone in five seconds, gives nobody half a picture, and the next start makes the rest', async () => {
