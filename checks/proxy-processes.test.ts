@@ -7,7 +7,7 @@ import { after, describe, test } from 'node:test'
 import { until } from '@wombat/testing'
 import type { Http2Client } from './http2-client.ts'
 import { decode, finishNow, orderOne, pathOf, requestText } from './image-tools.ts'
-import { CAT, type ErrorAnswer, openBehindNginx, PREFIX, STRANGER } from './proxy-fixture.ts'
+import { CAT, type ErrorAnswer, openBehindNginx, PREFIX, STRANGER, textOf } from './proxy-fixture.ts'
 import { scrape } from './scrape.ts'
 import { GENERATE } from './send.ts'
 import { spawnTestServer, startTestServer } from './server-fixture.ts'
@@ -99,13 +99,23 @@ describe('one of two processes goes', { timeout: 60_000 }, () => {
     }
   }
 
+  /** As every client that looks at images follows a redirect. */
+  async function follow(client: Http2Client, path: string): ReturnType<Http2Client['ask']> {
+    const answer = await client.ask(path)
+    if (answer.status !== 302) {
+      return answer
+    }
+    const { pathname, search } = new URL(textOf(answer.headers, 'location'), new URL(path, behind.publicUrl))
+    return await follow(client, pathname + search)
+  }
+
   test('stopped in order: who waits waits on at the other one, and nothing that is asked meanwhile is lost', async () => {
     await using third = await startTestServer({ role: 'api', beside: server, env })
     await using nginx = await behind.startNginx({ upstreams: [new URL(third.url).host, host] })
     using client = connectTo(nginx)
     const [id, ready] = [await orderOne(server), await orderOne(server)]
     await finish(ready)
-    const waits = Array.from({ length: 10 }, () => client.ask(`${PREFIX}${pathOf(id)}`))
+    const waits = Array.from({ length: 10 }, () => follow(client, `${PREFIX}${pathOf(id)}`))
     await until(() => third.engine.waiters.size >= 3, { what: 'some wait there' })
     let isStopping = true
     const stopped = third.stop().finally(() => {
