@@ -126,6 +126,7 @@ describe('the alert rules', () => {
         'WombatRefundsSpike',
         'WombatServerErrors',
         'WombatDatabaseAway',
+        'WombatHousekeeping',
         'WombatNotScraped',
       ],
     )

@@ -20,7 +20,6 @@ export interface Finding {
 }
 
 const NEEDED_NODE = 24
-const NEEDED_POSTGRES = 14
 const LITTLE_SPACE_BYTES = 1_000_000_000
 const CLOCK_WARNING_MS = 1_000
 const CLOCK_FAILURE_MS = 15_000
@@ -147,13 +146,14 @@ async function checkDatabase(settings: Settings): Promise<Finding[]> {
 function describeDatabase(
   facts: {
     version: string
+    neededVersion: number
     pendingMigrations: readonly string[]
     clockAheadMs: number
     queueFault: string | undefined
   },
   where: string,
 ): Finding[] {
-  const isOld = Number.parseInt(facts.version, 10) < NEEDED_POSTGRES
+  const isOld = Number.parseInt(facts.version, 10) < facts.neededVersion
   const pending = facts.pendingMigrations.length
   const findings: Finding[] = [
     isOld
@@ -161,7 +161,7 @@ function describeDatabase(
           what: 'database',
           outcome: 'failure',
           detail: `PostgreSQL ${facts.version} at ${where}`,
-          remedy: `use PostgreSQL ${NEEDED_POSTGRES} or newer`,
+          remedy: `use PostgreSQL ${facts.neededVersion} or newer`,
         }
       : { what: 'database', outcome: 'ok', detail: `${where} (version ${facts.version})` },
     pending === 0

@@ -1,7 +1,7 @@
 export { isConnectionLoss } from './connection-loss.ts'
 export { inTransaction } from './in-transaction.ts'
 export { type Listener, openListener } from './listen.ts'
-export { migrate, pendingMigrations } from './migrate.ts'
+export { migrate, NEEDED_POSTGRES, pendingMigrations } from './migrate.ts'
 export { type Database, type OpenDatabaseOptions, openDatabase, type Statement } from './open-database.ts'
 export { Prisma } from './prisma-door.ts'
 export { findLockHolder, type LockHolder, openSessionLock, type SessionLock } from './session-lock.ts'

@@ -6,6 +6,9 @@ import pg from 'pg'
 
 const PRISMA_DIR = fileURLToPath(new URL('../../../prisma', import.meta.url))
 
+/** The oldest major version with all that the statements of Wombat use. */
+export const NEEDED_POSTGRES = 14
+
 /** Any fixed number that only Wombat's migrations use. */
 const ADVISORY_LOCK = 0x776f6d62
 
@@ -24,6 +27,7 @@ export async function migrate(url: string, then?: () => Promise<void>): Promise<
   client.on('error', () => {})
   await client.connect()
   try {
+    await assertVersion(client)
     await client.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK])
     const pending = await findPending(client)
     for (const migration of pending) {
@@ -34,6 +38,15 @@ export async function migrate(url: string, then?: () => Promise<void>): Promise<
   } finally {
     // The end of the session gives the lock back.
     await client.end().catch(() => {})
+  }
+}
+
+/** Before anything is changed: an older one would break off somewhere in the middle, with an error that names no cause. */
+async function assertVersion(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ server_version_num: string }>('SHOW server_version_num')
+  const major = Math.floor(Number(rows[0]?.server_version_num) / 10_000)
+  if (major < NEEDED_POSTGRES) {
+    throw new Error(`The database is PostgreSQL ${major}, and Wombat needs ${NEEDED_POSTGRES} or newer.`)
   }
 }
 

@@ -1,5 +1,5 @@
 import { MODELS, type ModelId } from '@wombat/contract'
-import { type LockHolder, openDatabase, pendingMigrations, type Statement } from '@wombat/database'
+import { type LockHolder, NEEDED_POSTGRES, openDatabase, pendingMigrations, type Statement } from '@wombat/database'
 import { listRouteStates, type RouteState } from '@wombat/images'
 import { examineRedis, openPostgresQueue, type RedisFacts } from '@wombat/queue'
 import type { Config } from './config.ts'
@@ -12,6 +12,8 @@ import { findLeader } from './scheduler.ts'
 export interface DatabaseFacts {
   /** Such as `18.4`. */
   readonly version: string
+  /** The oldest major version that does. */
+  readonly neededVersion: number
   /** What the next start will apply. */
   readonly pendingMigrations: readonly string[]
   /** How far the database's clock is ahead of ours. */
@@ -41,6 +43,7 @@ export async function examineDatabase(url: string): Promise<DatabaseFacts> {
     const pending = await pendingMigrations(url)
     return {
       version: row?.version.split(' ')[0] ?? 'unknown',
+      neededVersion: NEEDED_POSTGRES,
       pendingMigrations: pending,
       clockAheadMs: Math.round((row?.ms ?? after) - (before + after) / 2),
       queueFault: pending.length > 0 ? undefined : await findQueueFault(url),
