@@ -109,8 +109,30 @@ interface Reply {
 /** Between the orders of a client, so that no thousands of images come together. */
 const PACE_MS = 10
 
-/** One client of a load balancer: it keeps a connection to each server, and goes to the other only when one is refused. */
-function createClient(urls: readonly string[], key: string) {
+/** What a load balancer knows: it asks each server all the time whether it is ready, and sends nobody to one that isn't. */
+function watchReadiness(urls: readonly string[]) {
+  const over = new AbortController()
+  const ready = urls.map(() => true)
+  const watching = urls.map(async (url, at) => {
+    while (!over.signal.aborted) {
+      ready[at] = await fetch(`${url}/health/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+      await sleep(50)
+    }
+  })
+  return {
+    isReady: (at: number) => ready[at] === true,
+    async [Symbol.asyncDispose]() {
+      over.abort()
+      await Promise.all(watching)
+    },
+  }
+}
+
+/** One client of a load balancer: it keeps a connection to each server, and goes to the other when one is refused. */
+function createClient(urls: readonly string[], { key, isReady }: { key: string; isReady: (at: number) => boolean }) {
   const agents = urls.map(() => new Agent({ keepAlive: true, maxSockets: 1 }))
   let turn = 0
   const ask = (at: number, method: string, path: string, body?: string): Promise<Reply> =>
@@ -131,8 +153,10 @@ function createClient(urls: readonly string[], key: string) {
     async send(method: string, path: string, body?: string): Promise<Reply> {
       turn += 1
       for (let tries = 0; ; tries += 1) {
+        const first = (turn + tries) % urls.length
+        const at = isReady(first) ? first : (first + 1) % urls.length
         try {
-          return await ask((turn + tries) % urls.length, method, path, body)
+          return await ask(at, method, path, body)
         } catch (error) {
           const isRefused = error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED'
           if (!isRefused || tries >= urls.length) {
@@ -166,7 +190,8 @@ test('two servers that are restarted, one after the other, lose no request, and 
 }, async () => {
   const env = {
     PUBLIC_URL: 'http://wombat.test',
-    // Long enough that each client speaks up meanwhile, on a busy machine too: a connection that is idle then may be closed.
+    // Long enough, on a busy machine too, for the balancer to learn of it: a connection that is made when the listener is
+    // closed may be reset by the system.
     SHUTDOWN_DELAY_SECONDS: '2',
     SHUTDOWN_GRACE_SECONDS: '30',
     BOOTSTRAP_CREDITS: '1000000',
@@ -174,11 +199,13 @@ test('two servers that are restarted, one after the other, lose no request, and 
   await using first = await spawnTestServer({ role: 'api', env })
   await using second = await spawnTestServer({ role: 'api', env, beside: first })
   const urls = [first.url, second.url]
+  await using readiness = watchReadiness(urls)
+  const balancer = { key: first.apiKey, isReady: readiness.isReady }
   const ids: string[] = []
   let isOver = false
 
   async function order() {
-    const client = createClient(urls, first.apiKey)
+    const client = createClient(urls, balancer)
     while (!isOver) {
       const body = JSON.stringify({ prompt: 'wombat', enhancePrompt: 'off' })
       const { status, text } = await client.send('POST', '/api/image-generation/', body)
@@ -191,7 +218,7 @@ test('two servers that are restarted, one after the other, lose no request, and 
 
   const orders = [order(), order()]
   await until(() => ids.length >= 10, { what: 'orders are taken' })
-  const clients = ids.slice(0, 10).map(() => createClient(urls, first.apiKey))
+  const clients = ids.slice(0, 10).map(() => createClient(urls, balancer))
   const waits = clients.map((client, n) => waitFor(client, ids[n] ?? ''))
   try {
     for (const server of [first, second]) {
