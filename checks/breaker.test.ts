@@ -1,3 +1,4 @@
+// Not once more on Redis and S3: breakers are in PostgreSQL with Redis too, and outage.test.ts has one there.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { listRouteStates, resumeRoute } from '@wombat/images'

@@ -1,3 +1,4 @@
+// Not once more on Redis and S3: it is about what adapters make of a picture, which know of no queue and no store.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { LISTED_SIZES } from '@wombat/contract'

@@ -1,7 +1,6 @@
 /* Upstreams that fail, once more on Redis and S3. */
 import './parts.ts'
 
-await import('../breaker.test.ts')
 await import('../outage.test.ts')
 await import('../simulate.test.ts')
 await import('../simulate-errors.test.ts')

@@ -1,7 +1,6 @@
 /* Upstreams, routes and references, once more on Redis and S3. */
 import './parts.ts'
 
-await import('../upstreams.test.ts')
 await import('../upstream-references.test.ts')
 await import('../references.test.ts')
 await import('../routes.test.ts')

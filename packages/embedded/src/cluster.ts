@@ -87,6 +87,8 @@ const SETTINGS = {
 }
 
 const THROW_AWAY_SETTINGS = {
+  // Several test files at once, each with servers of its own.
+  max_connections: '500',
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
