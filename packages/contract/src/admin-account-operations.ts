@@ -1,9 +1,6 @@
 import { z } from 'zod'
 import * as admin from './admin.ts'
-import { define } from './operation.ts'
-
-const NOT_FOUND = ['not_found'] as const
-const CONFLICT = ['not_found', 'conflict'] as const
+import { CONFLICT, define, NOT_FOUND } from './operation.ts'
 
 /** Accounts, keys and plans. */
 export const ACCOUNT_OPERATIONS = {

@@ -3,10 +3,7 @@ import * as admin from './admin.ts'
 import { ACCOUNT_OPERATIONS } from './admin-account-operations.ts'
 import * as reports from './admin-reports.ts'
 import { WEBHOOK_OPERATIONS } from './admin-webhook-operations.ts'
-import { define } from './operation.ts'
-
-const NOT_FOUND = ['not_found'] as const
-const CONFLICT = ['not_found', 'conflict'] as const
+import { CONFLICT, define, NOT_FOUND } from './operation.ts'
 
 /** Credits, ledger, images, usage, routes, and the audit log. */
 const REPORT_OPERATIONS = {

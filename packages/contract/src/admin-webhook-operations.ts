@@ -1,9 +1,6 @@
 import * as admin from './admin.ts'
 import * as webhooks from './admin-webhooks.ts'
-import { define } from './operation.ts'
-
-const NOT_FOUND = ['not_found'] as const
-const CONFLICT = ['not_found', 'conflict'] as const
+import { CONFLICT, define, NOT_FOUND } from './operation.ts'
 
 /** Webhooks, and what was sent to them. */
 export const WEBHOOK_OPERATIONS = {

@@ -28,6 +28,10 @@ export interface Operation<
 
 export const NONE = z.strictObject({})
 
+/** The errors of a call that names something, and of one that changes it. */
+export const NOT_FOUND = ['not_found'] as const
+export const CONFLICT = ['not_found', 'conflict'] as const
+
 const DEFAULTS = { params: NONE, query: NONE, body: NONE, status: 200, errors: [] } as const
 
 type Given<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodObject, A extends z.ZodType> = Pick<

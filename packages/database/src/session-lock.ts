@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { withClient } from './with-client.ts'
 
 export interface SessionLock {
   readonly isHeld: boolean
@@ -152,22 +153,17 @@ export interface LockHolder {
 
 /** Who holds a lock that `openSessionLock` stands for: the database's own number of the session. */
 export async function findLockHolder(url: string, key: number): Promise<LockHolder | undefined> {
-  const client = new pg.Client({ connectionString: url, application_name: 'wombat doctor' })
-  client.on('error', () => {})
-  await client.connect()
-  try {
-    const { rows } = await client.query<{ pid: number; address: string | null; since: Date }>(
+  const { rows } = await withClient(url, (client) =>
+    client.query(
       `SELECT a.pid, host(a.client_addr) AS address, a.backend_start AS since
        FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid = $1 AND l.objid = $2
          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
       [LOCK_SPACE, key],
-    )
-    const [row] = rows
-    return row === undefined ? undefined : { processId: row.pid, address: row.address ?? undefined, since: row.since }
-  } finally {
-    await client.end().catch(() => {})
-  }
+    ),
+  )
+  const row: { pid: number; address: string | null; since: Date } | undefined = rows[0]
+  return row === undefined ? undefined : { processId: row.pid, address: row.address ?? undefined, since: row.since }
 }
 
 /** Ends early, and without an error, when the signal aborts. */

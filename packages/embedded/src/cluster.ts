@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { lchown, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { lchown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Binaries } from './binaries.ts'
+import { syncDirectory } from './copy-files.ts'
 import { errorCode } from './error-code.ts'
 import { run } from './run.ts'
 import { describeObstacle, findObstacle, type ServerUser } from './server-user.ts'
@@ -151,9 +152,4 @@ async function makeDirectory(directory: string, user: ServerUser): Promise<void>
   if (user.isOther) {
     await lchown(directory, user.uid, user.gid)
   }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  await using handle = await open(directory)
-  await handle.sync()
 }

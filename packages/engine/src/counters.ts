@@ -2,6 +2,7 @@ import type { Database, Statement } from '@wombat/database'
 import { openRedisCounters } from '@wombat/queue'
 import type { Config } from './config.ts'
 import { describeError, type Logger } from './logger.ts'
+import { withPatience } from './patience.ts'
 
 /** Counts that all processes share, for limits a minute: in Redis where there is one, or else in the database. */
 export interface Counters {
@@ -113,7 +114,7 @@ function gatherCounts(add: Add, { log, close }: { log: Logger; close: () => Prom
       underWay ??= work().finally(() => {
         underWay = undefined
       })
-      const counts = await withPatience(Promise.all(places))
+      const counts = await withPatience(Promise.all(places), PATIENCE_MS)
       if (counts === undefined) {
         pause(new Error(`no answer within ${PATIENCE_MS} ms`))
       }
@@ -124,7 +125,7 @@ function gatherCounts(add: Add, { log, close }: { log: Logger; close: () => Prom
         return undefined
       }
       try {
-        const told = await withPatience(add(counts))
+        const told = await withPatience(add(counts), PATIENCE_MS)
         if (told === undefined) {
           pause(new Error(`no answer within ${PATIENCE_MS} ms`))
         }
@@ -175,15 +176,5 @@ class Batch {
         }
       }
     }
-  }
-}
-
-async function withPatience<T>(promise: Promise<T>): Promise<T | undefined> {
-  const tooLate = Promise.withResolvers<undefined>()
-  const timer = setTimeout(() => tooLate.resolve(undefined), PATIENCE_MS)
-  try {
-    return await Promise.race([promise, tooLate.promise])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database, Listener, Statement } from '@wombat/database'
+import { withPatience } from './patience.ts'
 
 const SERVER_NAME = 'wombat server'
 
@@ -24,15 +24,11 @@ const PATIENCE_MS = 1_000
 
 /** Whether another process with HTTP runs on this database. False when it can't be known. */
 export async function hasOtherServers({ db, listener }: Servers): Promise<boolean> {
-  const over = new AbortController()
-  // Then it is better not to send anybody there.
-  const late = sleep(PATIENCE_MS, [], { signal: over.signal }).catch(() => [])
   try {
-    const [row] = await Promise.race([db.run<{ n: number }>(COUNT, [SERVER_NAME]), late])
-    return (row?.n ?? 0) > (listener.isConnected ? 1 : 0)
+    const rows = await withPatience(db.run<{ n: number }>(COUNT, [SERVER_NAME]), PATIENCE_MS)
+    return (rows?.[0]?.n ?? 0) > (listener.isConnected ? 1 : 0)
   } catch {
+    // Then it is better not to send anybody there.
     return false
-  } finally {
-    over.abort()
   }
 }

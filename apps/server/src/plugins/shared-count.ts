@@ -1,17 +1,11 @@
-import type { Counters } from '@wombat/engine'
+import type { Count, Counters } from '@wombat/engine'
 
 export interface CountedName {
   readonly name: string
   readonly limit: number
 }
 
-export interface SharedCount {
-  readonly count: number
-  /** Until the minute is over. */
-  readonly resetMs: number
-}
-
-interface Known extends SharedCount {
+interface Known extends Count {
   readonly heardMs: number
   /** What this process has counted and not told the others yet. */
   untold: number
@@ -40,7 +34,7 @@ export class SharedCounts {
   }
 
   /** One more for each of the names, and how many that makes. Undefined: the store is away. */
-  async count(wanted: readonly CountedName[]): Promise<readonly SharedCount[] | undefined> {
+  async count(wanted: readonly CountedName[]): Promise<readonly Count[] | undefined> {
     const far = wanted.map((one) => this.#findFar(one)).filter((one) => one !== undefined)
     if (far.length === wanted.length) {
       return far.map((one) => {
@@ -63,7 +57,7 @@ export class SharedCounts {
     return isFar ? one : undefined
   }
 
-  #hear(name: string, { count, resetMs }: SharedCount): SharedCount {
+  #hear(name: string, { count, resetMs }: Count): Count {
     const untold = this.#known.get(name)?.untold ?? 0
     this.#known.set(name, { count, resetMs, heardMs: performance.now(), untold })
     this.#tellSoon()
